@@ -1,0 +1,1 @@
+"""Frozen facts, in the vocabulary of Zeebe and of docs/glossary.md."""

@@ -1,0 +1,23 @@
+"""What the kernel and the catalogue know of a TDE: its manifest."""
+
+from datetime import timedelta
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+Mode = Literal["deterministic", "probabilistic"]
+
+
+class TdeManifest(BaseModel):
+    """A TDE described, without its code; `input_schema` and `output_schema` are JSON Schema (draft 2020-12)."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    job_type: str
+    description: str
+    mode: Mode
+    input_schema: dict[str, Any]
+    output_schema: dict[str, Any]
+    time_limit: timedelta
+    distribution: str = ""

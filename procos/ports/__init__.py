@@ -1,0 +1,1 @@
+"""What ProcOS needs from the outside, each as a protocol; adapters are named after products."""

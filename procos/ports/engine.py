@@ -1,0 +1,71 @@
+"""Engine: deploy definitions, start and steer process instances."""
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import Any, Protocol
+
+from procos.model.deployment import Deployment, Resource
+from procos.model.instance import ProcessInstance, ProcessResult
+from procos.model.topology import Topology
+
+
+class Engine(Protocol):
+    """A Zeebe engine; every method raises a subclass of `EngineError` with the engine's own reason."""
+
+    @property
+    def address(self) -> str:
+        """Host and port of the gateway."""
+        ...
+
+    async def topology(self) -> Topology:
+        """The cluster behind the gateway."""
+        ...
+
+    async def deploy(self, resources: Sequence[Resource]) -> Deployment:
+        """Deploys all of `resources` or none of them."""
+        ...
+
+    async def create_instance(
+        self, process_definition_id: str, *, variables: Mapping[str, Any] | None = None, version: int | None = None
+    ) -> ProcessInstance:
+        """Starts an instance of the newest, or of the given, version."""
+        ...
+
+    async def create_instance_with_result(
+        self,
+        process_definition_id: str,
+        *,
+        timeout: timedelta,
+        variables: Mapping[str, Any] | None = None,
+        version: int | None = None,
+    ) -> ProcessResult:
+        """Starts an instance and waits for its end, `EngineTimeout` after `timeout`; the instance then goes on."""
+        ...
+
+    async def cancel_instance(self, process_instance_key: int) -> None:
+        """Cancels a running instance."""
+        ...
+
+    async def publish_message(
+        self,
+        name: str,
+        *,
+        correlation_key: str,
+        message_id: str = "",
+        time_to_live: timedelta = timedelta(0),
+        variables: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Publishes a message; one that is buffered already under the same `message_id` counts as published."""
+        ...
+
+    async def set_retries(self, job_key: int, retries: int) -> None:
+        """Gives a job retries again (its incident stays until it is resolved)."""
+        ...
+
+    async def resolve_incident(self, incident_key: int) -> None:
+        """Resolves an incident; the engine tries again what had failed."""
+        ...
+
+    async def close(self) -> None:
+        """Closes the connection."""
+        ...

@@ -1,0 +1,159 @@
+"""The `@tde` decorator: a typed function becomes a TDE."""
+
+import inspect
+import re
+import typing
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any, Generic, ParamSpec, TypeVar
+
+from pydantic import BaseModel, ConfigDict
+
+from procos.errors import PluginError
+from procos.model.tde import Mode, TdeManifest
+from procos.sdk.context import TaskContext
+from procos.sdk.retry import RetryPolicy
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+_NAME = re.compile(r"[a-z][a-z0-9-]{0,62}")
+
+
+class NoConfig(BaseModel):
+    """The configuration of a TDE that has none."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tde(Generic[P, R]):
+    """A registered TDE; calling it calls the function behind it, so that a test needs no engine."""
+
+    name: str
+    job_type: str
+    description: str
+    mode: Mode
+    function: Callable[P, R]
+    input_model: type[BaseModel]
+    output_model: type[BaseModel] | None
+    config_model: type[BaseModel]
+    takes_context: bool
+    time_limit: timedelta
+    retry: RetryPolicy = field(default_factory=RetryPolicy)
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Calls the function."""
+        return self.function(*args, **kwargs)
+
+    @property
+    def is_async(self) -> bool:
+        """Whether the function is a coroutine function."""
+        return inspect.iscoroutinefunction(self.function)
+
+    @property
+    def variable_names(self) -> tuple[str, ...]:
+        """The process variables to fetch: the input model's fields, or none (all) when the model takes extra ones."""
+        if self.input_model.model_config.get("extra") == "allow":
+            return ()
+        return tuple(info.alias or name for name, info in self.input_model.model_fields.items())
+
+    def manifest(self, *, distribution: str = "") -> TdeManifest:
+        """The TDE described for the catalogue; `distribution` is the package that brought it."""
+        output = self.output_model.model_json_schema(mode="serialization") if self.output_model else {"type": "null"}
+        return TdeManifest(
+            name=self.name,
+            job_type=self.job_type,
+            description=self.description,
+            mode=self.mode,
+            input_schema=self.input_model.model_json_schema(),
+            output_schema=output,
+            time_limit=self.time_limit,
+            distribution=distribution,
+        )
+
+
+def tde(
+    name: str,
+    *,
+    description: str,
+    job_type: str | None = None,
+    mode: Mode = "deterministic",
+    config: type[BaseModel] = NoConfig,
+    time_limit: timedelta = timedelta(minutes=5),
+    retry: RetryPolicy | None = None,
+) -> Callable[[Callable[P, R]], Tde[P, R]]:
+    """Makes a TDE of a function, sync or async, that takes a pydantic model and returns one (or None).
+
+    The function may take a `TaskContext` as its second parameter. The job type is `tde.NAME` unless given. A run that
+    takes longer than `time_limit` has failed. Register the result in the entry point group `procos.tdes`.
+
+    Raises:
+        PluginError: the name or the function's signature is not usable; says what is expected.
+    """
+    if not _NAME.fullmatch(name):
+        raise PluginError(f"TDE name {name!r}: use lower-case letters, digits and hyphens, starting with a letter")
+
+    def register(function: Callable[P, R]) -> Tde[P, R]:
+        signature = _read_signature(function)
+        return Tde(
+            name=name,
+            job_type=job_type or f"tde.{name}",
+            description=description,
+            mode=mode,
+            function=function,
+            input_model=signature.input_model,
+            output_model=signature.output_model,
+            config_model=config,
+            takes_context=signature.takes_context,
+            time_limit=time_limit,
+            retry=retry or RetryPolicy(),
+        )
+
+    return register
+
+
+@dataclass(frozen=True)
+class _Signature:
+    input_model: type[BaseModel]
+    output_model: type[BaseModel] | None
+    takes_context: bool
+
+
+def _read_signature(function: Callable[..., Any]) -> _Signature:
+    where = f"{function.__module__}.{function.__qualname__}"
+    hints = typing.get_type_hints(function)
+    parameters = list(inspect.signature(function).parameters)
+    if not 1 <= len(parameters) <= 2:  # noqa: PLR2004
+        raise PluginError(
+            f"{where} takes {len(parameters)} parameters: a TDE takes its input model and, if it wants, a TaskContext"
+        )
+    input_model = hints.get(parameters[0])
+    if not _is_model(input_model):
+        raise PluginError(
+            f"{where}: annotate '{parameters[0]}' with a pydantic model; it says which variables the TDE needs"
+        )
+    takes_context = len(parameters) > 1
+    if takes_context and not _is_context(hints.get(parameters[1])):
+        raise PluginError(f"{where}: annotate '{parameters[1]}' with procos.sdk.TaskContext")
+    output_model = _unwrap_awaitable(hints.get("return", inspect.Parameter.empty))
+    if output_model is type(None):
+        output_model = None
+    elif not _is_model(output_model):
+        raise PluginError(f"{where}: annotate what it returns, with a pydantic model or None")
+    return _Signature(typing.cast("type[BaseModel]", input_model), output_model, takes_context)
+
+
+def _is_model(annotation: object) -> bool:
+    return isinstance(annotation, type) and issubclass(annotation, BaseModel)
+
+
+def _is_context(annotation: object) -> bool:
+    return annotation is TaskContext or typing.get_origin(annotation) is TaskContext
+
+
+def _unwrap_awaitable(annotation: Any) -> Any:  # noqa: ANN401 - an annotation may be anything
+    if typing.get_origin(annotation) is not None and issubclass(typing.get_origin(annotation), Awaitable):
+        return typing.get_args(annotation)[-1]
+    return annotation
