@@ -1,0 +1,1 @@
+"""Adapters: each makes a product or a file format serve a port."""

@@ -1,0 +1,1 @@
+"""Zeebe over gRPC: the one door by which pyzeebe and grpcio enter."""

@@ -1,0 +1,104 @@
+"""How to reach a Zeebe gateway: plaintext, TLS or OAuth, on pyzeebe's channels."""
+
+import ipaddress
+from dataclasses import dataclass
+from pathlib import Path
+
+import grpc
+import grpc.aio
+from pyzeebe import (
+    create_insecure_channel,
+    create_oauth2_client_credentials_channel,
+    create_secure_channel,
+)
+
+from procos.errors import SettingsError
+
+_ANY_SIZE = -1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OAuth:
+    """OAuth client credentials (RFC 6749, 4.4) for a gateway."""
+
+    client_id: str
+    client_secret: str
+    authorization_url: str
+    audience: str | None = None
+    scope: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Connection:
+    """Everything needed to open a channel to a gateway; `plaintext` None means: on this machine only."""
+
+    address: str
+    plaintext: bool | None = None
+    ca_certificate: Path | None = None
+    oauth: OAuth | None = None
+    tenant_id: str | None = None
+
+    @property
+    def host(self) -> str:
+        """The gateway's host, without its port."""
+        return self.address.rpartition(":")[0].strip("[]")
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the gateway is on this machine's loopback."""
+        if self.host == "localhost":
+            return True
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return False
+
+    @property
+    def is_plaintext(self) -> bool:
+        """Whether the channel goes without TLS."""
+        return self.is_local if self.plaintext is None else self.plaintext
+
+
+def open_channel(connection: Connection) -> grpc.aio.Channel:
+    """Opens a channel; nothing is sent yet, and it reconnects by itself for ever.
+
+    Raises:
+        SettingsError: the certificate file cannot be read.
+    """
+    options = (
+        # A gateway that restarts is noticed within seconds; gRPC's own default waits up to two minutes.
+        ("grpc.initial_reconnect_backoff_ms", 200),
+        ("grpc.max_reconnect_backoff_ms", 5_000),
+        # A batch of jobs may be larger than gRPC's default of 4 MiB for received messages.
+        ("grpc.max_receive_message_length", _ANY_SIZE),
+        # A proxy of the environment never stands between us and this machine.
+        ("grpc.enable_http_proxy", 0 if connection.is_local else 1),
+    )
+    if connection.oauth is not None:
+        return create_oauth2_client_credentials_channel(
+            grpc_address=connection.address,
+            client_id=connection.oauth.client_id,
+            client_secret=connection.oauth.client_secret,
+            authorization_server=connection.oauth.authorization_url,
+            audience=connection.oauth.audience or connection.host,
+            scope=connection.oauth.scope,
+            channel_credentials=_credentials(connection),
+            channel_options=options,
+        )
+    if connection.is_plaintext:
+        return create_insecure_channel(grpc_address=connection.address, channel_options=options)
+    return create_secure_channel(
+        grpc_address=connection.address, channel_options=options, channel_credentials=_credentials(connection)
+    )
+
+
+def _credentials(connection: Connection) -> grpc.ChannelCredentials:
+    if connection.ca_certificate is None:
+        return grpc.ssl_channel_credentials()
+    try:
+        return grpc.ssl_channel_credentials(root_certificates=connection.ca_certificate.read_bytes())
+    except OSError as error:
+        raise SettingsError(
+            f"setting ca_certificate: {connection.ca_certificate} cannot be read: {error.strerror}",
+            hint="give a PEM file with the certificate authority of the gateway",
+        ) from error

@@ -1,0 +1,110 @@
+"""The JobSource port on a Zeebe gateway."""
+
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, cast
+
+import grpc
+import grpc.aio
+from pyzeebe.proto import gateway_pb2 as pb
+from pyzeebe.proto.gateway_pb2_grpc import GatewayStub
+
+from procos.adapters.zeebe.gateway import ANSWER_TIME
+from procos.adapters.zeebe.grpc_errors import translate
+from procos.model.job import Completed, ErrorThrown, Failed, Job, Outcome
+
+if TYPE_CHECKING:
+    from pyzeebe.proto.gateway_pb2_grpc import GatewayAsyncStub
+
+
+class ZeebeJobs:
+    """Jobs from a Zeebe gateway by long polling."""
+
+    def __init__(self, channel: grpc.aio.Channel, *, address: str, tenant_id: str | None = None) -> None:
+        self._stub = cast("GatewayAsyncStub", GatewayStub(channel))
+        self._address = address
+        self._tenant_ids = [tenant_id] if tenant_id else []
+
+    async def activate(
+        self,
+        job_type: str,
+        *,
+        worker: str,
+        max_jobs: int,
+        lease: timedelta,
+        fetch_variables: Sequence[str] = (),
+        wait: timedelta = timedelta(0),
+    ) -> list[Job]:
+        """Takes up to `max_jobs` jobs, waiting up to `wait` for the first; no `fetch_variables` means all."""
+        request = pb.ActivateJobsRequest(
+            type=job_type,
+            worker=worker,
+            timeout=_milliseconds(lease),
+            maxJobsToActivate=max_jobs,
+            fetchVariable=fetch_variables,
+            # Zeebe reads 0 as its own default of long polling, a negative number as "do not wait".
+            requestTimeout=_milliseconds(wait) or -1,
+            tenantIds=self._tenant_ids,
+        )
+        jobs: list[Job] = []
+        try:
+            async for answer in self._stub.ActivateJobs(request, timeout=(wait + ANSWER_TIME).total_seconds()):
+                jobs.extend(_job(job) for job in answer.jobs)
+        except grpc.aio.AioRpcError as error:
+            if jobs:  # what was handed out is leased to us already; the fault shows again at the next call
+                return jobs
+            raise translate(error, doing=f"take jobs of type '{job_type}'", address=self._address) from error
+        return jobs
+
+    async def deliver(self, job: Job, outcome: Outcome) -> None:
+        """Completes the job, fails it or throws its BPMN error; `EngineNotFound` when the job is gone."""
+        timeout = ANSWER_TIME.total_seconds()
+        try:
+            match outcome:
+                case Completed(variables):
+                    done = pb.CompleteJobRequest(jobKey=job.key, variables=json.dumps(dict(variables)))
+                    await self._stub.CompleteJob(done, timeout=timeout)
+                case Failed(message, retries, backoff):
+                    failed = pb.FailJobRequest(
+                        jobKey=job.key, retries=retries, errorMessage=message, retryBackOff=_milliseconds(backoff)
+                    )
+                    await self._stub.FailJob(failed, timeout=timeout)
+                case ErrorThrown(code, message, variables):
+                    thrown = pb.ThrowErrorRequest(
+                        jobKey=job.key, errorCode=code, errorMessage=message, variables=json.dumps(dict(variables))
+                    )
+                    await self._stub.ThrowError(thrown, timeout=timeout)
+        except grpc.aio.AioRpcError as error:
+            raise translate(error, doing=f"deliver the result of job {job.key}", address=self._address) from error
+
+    async def renew(self, job: Job, lease: timedelta) -> None:
+        """Sets the job's lease to end `lease` from now."""
+        request = pb.UpdateJobTimeoutRequest(jobKey=job.key, timeout=_milliseconds(lease))
+        try:
+            await self._stub.UpdateJobTimeout(request, timeout=ANSWER_TIME.total_seconds())
+        except grpc.aio.AioRpcError as error:
+            raise translate(error, doing=f"renew the lease of job {job.key}", address=self._address) from error
+
+
+def _job(job: pb.ActivatedJob) -> Job:
+    return Job(
+        key=job.key,
+        type=job.type,
+        process_instance_key=job.processInstanceKey,
+        process_definition_id=job.bpmnProcessId,
+        process_definition_key=job.processDefinitionKey,
+        process_definition_version=job.processDefinitionVersion,
+        element_id=job.elementId,
+        element_instance_key=job.elementInstanceKey,
+        retries=job.retries,
+        deadline=datetime.fromtimestamp(job.deadline / 1000, UTC),
+        variables=json.loads(job.variables),
+        custom_headers=json.loads(job.customHeaders),
+        tenant_id=job.tenantId,
+        worker=job.worker,
+    )
+
+
+def _milliseconds(duration: timedelta) -> int:
+    return round(duration.total_seconds() * 1000)

@@ -1,0 +1,21 @@
+"""The files that ship with ProcOS: kernel BPMN and examples."""
+
+from pathlib import Path
+
+_PACKAGE = Path(__file__).parent
+
+
+def kernel_bpmn() -> list[Path]:
+    """The kernel's own process definitions, sorted by name."""
+    return sorted((_shipped("bpmn") / "kernel").glob("*.bpmn"))
+
+
+def example(name: str) -> Path:
+    """The folder of a shipped example."""
+    return _shipped("examples") / name
+
+
+def _shipped(folder: str) -> Path:
+    """In a wheel the folder lies inside the package, in a checkout beside it."""
+    inside = _PACKAGE / folder
+    return inside if inside.is_dir() else _PACKAGE.parent / folder

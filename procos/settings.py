@@ -1,0 +1,304 @@
+"""Every setting of ProcOS: one frozen class, and where each of its values came from.
+
+Order: command line > environment (`PROCOS_*`, then the names that Zeebe's own clients use) > `procos.toml` > default.
+This is the only module that reads the environment.
+"""
+
+import os
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Literal
+
+import platformdirs
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic.fields import FieldInfo
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+from procos.errors import SettingsError
+
+PREFIX = "PROCOS_"
+FILE_NAME = "procos.toml"
+SECRET_PREFIX = "PROCOS_SECRET_"  # noqa: S105 - a prefix of names
+
+ECOSYSTEM_NAMES: dict[str, tuple[str, ...]] = {
+    "address": (
+        "ZEEBE_ADDRESS",
+        "ZEEBE_CLIENT_BROKER_GATEWAYADDRESS",
+        "ZEEBE_GATEWAY_ADDRESS",
+        "CAMUNDA_GATEWAY_ADDRESS",
+    ),
+    "plaintext": ("ZEEBE_INSECURE_CONNECTION", "ZEEBE_CLIENT_SECURITY_PLAINTEXT"),
+    "ca_certificate": ("ZEEBE_CA_CERTIFICATE_PATH", "CAMUNDA_CUSTOM_ROOT_CERT_PATH"),
+    "client_id": ("ZEEBE_CLIENT_ID", "CAMUNDA_CLIENT_ID"),
+    "client_secret": ("ZEEBE_CLIENT_SECRET", "CAMUNDA_CLIENT_SECRET"),
+    "authorization_url": ("ZEEBE_AUTHORIZATION_SERVER_URL", "CAMUNDA_OAUTH_URL"),
+    "audience": ("ZEEBE_TOKEN_AUDIENCE", "CAMUNDA_TOKEN_AUDIENCE"),
+    "scope": ("ZEEBE_TOKEN_SCOPE", "CAMUNDA_TOKEN_SCOPE"),
+    "tenant_id": ("ZEEBE_TENANT_ID", "CAMUNDA_TENANT_ID", "CAMUNDA_DEFAULT_TENANT_ID"),
+    "java_home": ("JAVA_HOME",),
+}
+"""Variables of the ecosystem's own tools that count when the `PROCOS_` one is not set, first one first.
+
+Source: Zeebe's zbctl and Java client (`io.camunda.zeebe.client.ClientProperties`), Camunda's Node and Python SDKs.
+"""
+
+
+class Settings(BaseSettings):
+    """All settings; unknown names in the file and unknown `PROCOS_*` variables are errors, so that a typo is seen."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_nested_delimiter="__", frozen=True, extra="forbid", validate_default=False
+    )
+
+    home: Path = Field(
+        default_factory=lambda: platformdirs.user_data_path("procos"),
+        description="Folder that holds engine data, state and logs.",
+    )
+    cache: Path = Field(
+        default_factory=lambda: platformdirs.user_cache_path("procos"),
+        description="Folder that holds fetched engine distributions; may be shared by several homes.",
+    )
+
+    address: str | None = Field(
+        default=None,
+        description="HOST:PORT of a Zeebe gateway. Unset: ProcOS starts the embedded engine.",
+    )
+    plaintext: bool | None = Field(
+        default=None,
+        description="Talk to the gateway without TLS. Unset: yes on this machine, no elsewhere.",
+    )
+    ca_certificate: Path | None = Field(default=None, description="PEM file with the gateway's certificate authority.")
+    client_id: str | None = Field(default=None, description="OAuth client id for the gateway.")
+    client_secret: SecretStr | None = Field(default=None, description="OAuth client secret for the gateway.")
+    authorization_url: str | None = Field(default=None, description="URL of the OAuth token endpoint.")
+    audience: str | None = Field(default=None, description="OAuth audience; unset: the gateway's host.")
+    scope: str | None = Field(default=None, description="OAuth scope.")
+    tenant_id: str | None = Field(default=None, description="Tenant for all that is deployed, started and worked on.")
+
+    engine_version: str = Field(default="8.6.0", description="Version of the embedded engine: 8.6.0 or 8.5.8.")
+    engine_home: Path | None = Field(
+        default=None, description="An unpacked Zeebe distribution to use; nothing is fetched."
+    )
+    engine_heap_mb: int = Field(default=512, ge=128, description="Largest Java heap of the embedded engine, in MiB.")
+    engine_port: int | None = Field(
+        default=None, ge=1, le=65535, description="Gateway port of the embedded engine. Unset: 26500, or a free one."
+    )
+    engine_rest_port: int | None = Field(
+        default=None, ge=1, le=65535, description="REST port of the embedded engine. Unset: 8080, or a free one."
+    )
+    engine_monitoring_port: int | None = Field(
+        default=None, ge=1, le=65535, description="Monitoring port of the embedded engine. Unset: 9600, or a free one."
+    )
+    engine_start_timeout: timedelta = Field(
+        default=timedelta(minutes=2),
+        description="How long the embedded engine may take to become ready (seconds, or ISO 8601).",
+    )
+    java_home: Path | None = Field(
+        default=None,
+        description="A Java 21 or newer for the embedded engine. Unset or older: the one that ProcOS brings.",
+    )
+    maven_repository: str | None = Field(
+        default=None, description="Mirror to fetch the engine from instead of Maven Central."
+    )
+
+    worker_slots: int = Field(default=32, ge=1, description="How many jobs of one TDE type run at the same time.")
+    lease: timedelta = Field(
+        default=timedelta(seconds=60),
+        description="How long a job stays ours without renewal; a killed worker's jobs come back after it.",
+    )
+    drain_grace: timedelta = Field(
+        default=timedelta(seconds=20), description="How long running jobs may take to finish when the kernel stops."
+    )
+    secrets_file: Path | None = Field(
+        default=None,
+        description='TOML file with NAME = "value" lines; secrets also come from PROCOS_SECRET_NAME variables.',
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="Least level that is logged."
+    )
+    tde: dict[str, dict[str, Any]] = Field(
+        default_factory=dict,
+        description="Settings of single TDEs: one table [tde.NAME] each, checked by the TDE itself.",
+    )
+
+    @field_validator("home", "cache", "ca_certificate", "engine_home", "java_home", "secrets_file")
+    @classmethod
+    def _absolute(cls, path: Path | None) -> Path | None:
+        return path.expanduser().absolute() if path is not None else None
+
+    @field_validator("engine_start_timeout", "lease", "drain_grace", mode="before")
+    @classmethod
+    def _seconds(cls, value: object) -> object:
+        return float(value) if isinstance(value, str) and value.replace(".", "", 1).isdigit() else value
+
+    @field_validator("address")
+    @classmethod
+    def _host_and_port(cls, address: str | None) -> str | None:
+        if not address:
+            return None
+        bare = address.removeprefix("grpc://").removeprefix("grpcs://").removeprefix("http://").removeprefix("https://")
+        host, _, port = bare.rstrip("/").rpartition(":")
+        if not host or not port.isdigit():
+            raise ValueError("give HOST:PORT, for example 127.0.0.1:26500")
+        return bare.rstrip("/")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Values arrive already merged (see `load`), so that each one's source is known."""
+        return (init_settings,)
+
+
+@dataclass(frozen=True)
+class LoadedSettings:
+    """The settings, with the source of each value: 'command line', a variable's name, a file, or 'default'."""
+
+    values: Settings
+    sources: Mapping[str, str]
+
+    def rows(self) -> Iterator[tuple[str, str, str]]:
+        """Name, value and source of each setting; secrets are masked."""
+        for name in Settings.model_fields:
+            value = getattr(self.values, name)
+            yield name, _shown(value), self.sources.get(name, "default")
+
+
+def load(options: Mapping[str, Any] | None = None, *, environment: Mapping[str, str] | None = None) -> LoadedSettings:
+    """Reads and checks all settings.
+
+    `options` are the command line's (None values count as not given); `environment` is this process's own by default.
+
+    Raises:
+        SettingsError: a value is wrong or a name is unknown; says which, where it was set, and what is expected.
+    """
+    environment = dict(os.environ) if environment is None else environment
+    layers = [
+        *_from_file(environment),
+        *_from_ecosystem(environment),
+        *_from_environment(environment),
+        *((name, value, "command line") for name, value in (options or {}).items() if value is not None),
+    ]
+    values: dict[str, Any] = {}
+    sources: dict[str, str] = {}
+    for name, value, source in layers:
+        both_tables = isinstance(value, dict) and isinstance(values.get(name), dict)
+        values[name] = _merged(values[name], value) if both_tables else value
+        sources[name] = f"{sources[name]}, {source}" if both_tables else source
+    try:
+        return LoadedSettings(Settings(**values), sources)
+    except ValidationError as error:
+        raise _explain(error, sources) from None
+
+
+def secret_variables(environment: Mapping[str, str] | None = None) -> dict[str, str]:
+    """The secrets in this process's environment, by their names without the prefix `PROCOS_SECRET_`."""
+    environment = os.environ if environment is None else environment
+    return {
+        name.removeprefix(SECRET_PREFIX): value for name, value in environment.items() if name.startswith(SECRET_PREFIX)
+    }
+
+
+def _from_file(environment: Mapping[str, str]) -> list[tuple[str, Any, str]]:
+    given = environment.get(f"{PREFIX}CONFIG")
+    path = Path(given) if given else Path.cwd() / FILE_NAME
+    if not given and not path.is_file():
+        return []
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SettingsError(f"the settings file {path} cannot be read: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"the settings file {path} is not TOML: {error}") from error
+    return [(name.replace("-", "_"), value, str(path)) for name, value in table.items()]
+
+
+def _from_ecosystem(environment: Mapping[str, str]) -> list[tuple[str, Any, str]]:
+    found = []
+    for field, names in ECOSYSTEM_NAMES.items():
+        name = next((name for name in names if environment.get(name)), None)
+        if name:
+            found.append((field, environment[name], name))
+    return found
+
+
+class _GivenEnvironment(EnvSettingsSource):
+    """pydantic-settings' own reading of the environment, on a mapping that is passed in."""
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self._environment = {name.lower(): value for name, value in environment.items()}
+        super().__init__(Settings)
+
+    def _load_env_vars(self) -> Mapping[str, str | None]:
+        return self._environment
+
+
+def _from_environment(environment: Mapping[str, str]) -> list[tuple[str, Any, str]]:
+    ours = {
+        name: value
+        for name, value in environment.items()
+        if name.startswith(PREFIX) and not name.startswith(SECRET_PREFIX) and name != f"{PREFIX}CONFIG" and value
+    }
+    known = {f"{PREFIX}{field}".upper() for field in Settings.model_fields}
+    for name in ours:
+        if name not in known and name.partition("__")[0] not in known:
+            raise SettingsError(
+                f"the variable {name} is no setting of ProcOS", hint="`procos config` lists all settings"
+            )
+    try:
+        values = _GivenEnvironment(ours)()
+    except ValueError as error:
+        raise SettingsError(f"a {PREFIX}* variable cannot be read: {error}") from error
+    return [(field, value, _variable_of(field, ours)) for field, value in values.items()]
+
+
+def _variable_of(field: str, environment: Mapping[str, str]) -> str:
+    plain = f"{PREFIX}{field}".upper()
+    return ", ".join(name for name in environment if name == plain or name.startswith(f"{plain}__"))
+
+
+def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(below)
+    for name, value in above.items():
+        old = merged.get(name)
+        merged[name] = _merged(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
+    return merged
+
+
+def _explain(error: ValidationError, sources: Mapping[str, str]) -> SettingsError:
+    first = error.errors(include_url=False)[0]
+    name = ".".join(str(part) for part in first["loc"])
+    source = sources.get(str(first["loc"][0]), "default")
+    if first["type"] == "extra_forbidden":
+        return SettingsError(
+            f"'{name}' is no setting of ProcOS (in {source})", hint="`procos config` lists all settings"
+        )
+    message = first["msg"].removeprefix("Value error, ")
+    shown = "" if name == "client_secret" else f" = {str(first.get('input'))[:100]!r}"
+    return SettingsError(f"setting {name}{shown} (from {source}): {message}", hint=_description(name))
+
+
+def _description(name: str) -> str | None:
+    field: FieldInfo | None = Settings.model_fields.get(name.partition(".")[0])
+    return field.description if field else None
+
+
+def _shown(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, timedelta):
+        return f"{value.total_seconds():g} s"
+    return str(value)
