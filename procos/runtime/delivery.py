@@ -1,0 +1,43 @@
+"""A job's outcome reaches the engine, however often it has to be tried while the lease lasts."""
+
+import asyncio
+import logging
+import random
+from collections.abc import Callable
+
+from procos.errors import EngineError, EngineNotFound, EngineRejected
+from procos.model.job import Completed, Failed, Job, Outcome
+from procos.ports.jobs import JobSource
+
+_FIRST_WAIT_S = 0.05
+_LONGEST_WAIT_S = 2.0
+_log = logging.getLogger(__name__)
+
+
+async def deliver(source: JobSource, job: Job, outcome: Outcome, *, seconds_left: Callable[[], float]) -> bool:
+    """Delivers the outcome; says whether the engine has it.
+
+    Backpressure, a gateway that is away and time-outs are tried again until `seconds_left()` of the lease is used up:
+    finished work is never failed for them. A job that is gone after such a retry was recorded the first time. A result
+    that the engine refuses (too large, say) fails the job for good, with the engine's reason.
+    """
+    wait, tried_before = _FIRST_WAIT_S, False
+    while True:
+        try:
+            await source.deliver(job, outcome)
+        except EngineNotFound:
+            _log.info("job %s (element '%s') is gone from the engine", job.key, job.element_id)
+            return tried_before
+        except EngineRejected as error:
+            _log.error("job %s (element '%s'): %s", job.key, job.element_id, error)
+            if not isinstance(outcome, Completed):
+                return False
+            outcome = Failed(f"the engine refused the result: {error.reason}", retries=0)
+        except EngineError as error:
+            if seconds_left() <= wait:
+                _log.error("job %s: its lease is over before its result was taken: %s", job.key, error)
+                return False
+            await asyncio.sleep(wait * random.uniform(0.5, 1.5))  # noqa: S311 - not for secrecy
+            wait, tried_before = min(wait * 2, _LONGEST_WAIT_S), True
+        else:
+            return True
