@@ -1,0 +1,5 @@
+"""`python -m procos`."""
+
+from procos.cli import main
+
+main()

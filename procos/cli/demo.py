@@ -1,0 +1,60 @@
+"""`procos demo`: the shortest way to see ProcOS work."""
+
+import asyncio
+import time
+from typing import TYPE_CHECKING
+
+from procos.cli import options
+from procos.cli.output import print_json, print_table, progress_bar, say, settings_of
+
+if TYPE_CHECKING:
+    from procos.wiring.demo import DemoResult
+
+
+def demo(
+    home: options.Home = None,
+    engine_version: options.EngineVersion = None,
+    engine_home: options.EngineHome = None,
+    as_json: options.Json = False,
+) -> None:
+    """Boot, deploy and run the shipped example on real input, show what happened, and stop everything again."""
+    from procos.kernel.home import Home
+    from procos.telemetry import set_up_logging
+    from procos.wiring.boot import running_engine
+    from procos.wiring.demo import demo_settings, play, report_folder, serve_webhook
+
+    loaded = settings_of(quiet=True, home=home, engine_version=engine_version, engine_home=engine_home)
+    settings = demo_settings(loaded.values)
+    started = time.monotonic()
+
+    def tell(text: str) -> None:
+        say(f"{time.monotonic() - started:5.1f} s  {text}")
+
+    kernel_home = Home(settings.home)
+    kernel_home.prepare()
+    set_up_logging(level=settings.log_level, file=kernel_home.kernel_log, quiet=True)
+    with progress_bar() as bar, serve_webhook() as webhook:
+        tell(f"starting Zeebe {settings.engine_version}")
+        with running_engine(settings, progress=bar) as state:
+            tell(f"engine ready at {state.address}")
+            result = asyncio.run(play(settings, state, webhook, tell))
+            tell("example done; stopping the engine")
+    tell("stopped")
+    if as_json:
+        print_json({"variables": result.progress.variables, "posts": len(result.posts)})
+    else:
+        _print_result(result)
+    say(f"reports: {report_folder(settings)}")
+
+
+def _print_result(result: "DemoResult") -> None:
+    rows = []
+    for step in result.progress.steps.values():
+        name = result.names.get(step.element_id, step.element_id)
+        times = f"{step.times} times" if step.times > 1 else ""
+        rows.append((name, _kind(step.element_type), times, f"{step.seconds:.2f} s", step.trouble or step.status))
+    print_table(["step", "kind", "", "took", "outcome"], rows)
+
+
+def _kind(element_type: str) -> str:
+    return element_type.replace("_", " ").lower()

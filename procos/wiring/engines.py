@@ -1,0 +1,106 @@
+"""Which engine: the embedded one of a home, or a gateway somewhere."""
+
+import contextlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+from procos.adapters.embedded.broker import EmbeddedEngine
+from procos.adapters.embedded.options import EngineOptions
+from procos.adapters.record_log import RecordLog
+from procos.adapters.zeebe.connection import Connection, OAuth, open_channel
+from procos.adapters.zeebe.gateway import ZeebeGateway
+from procos.adapters.zeebe.jobs import ZeebeJobs
+from procos.errors import EngineUnavailable, SettingsError
+from procos.ports.engine import Engine
+from procos.ports.jobs import JobSource
+from procos.ports.records import RecordSource
+from procos.settings import Settings
+
+
+@dataclass(frozen=True)
+class EngineSession:
+    """An open connection to one engine; `records` only where this machine has its record log."""
+
+    engine: Engine
+    jobs: JobSource
+    records: RecordSource | None
+
+
+def embedded_engine(settings: Settings) -> EmbeddedEngine:
+    """The embedded engine of the home; nothing is started."""
+    return EmbeddedEngine(
+        EngineOptions(
+            home=settings.home,
+            cache=settings.cache,
+            version=settings.engine_version,
+            engine_home=settings.engine_home,
+            heap_mb=settings.engine_heap_mb,
+            port=settings.engine_port,
+            rest_port=settings.engine_rest_port,
+            monitoring_port=settings.engine_monitoring_port,
+            maven_repository=settings.maven_repository,
+            java_home=settings.java_home,
+            start_timeout=settings.engine_start_timeout,
+        )
+    )
+
+
+@contextlib.asynccontextmanager
+async def connect(settings: Settings) -> AsyncIterator[EngineSession]:
+    """Connects to the gateway of the settings, or else to the engine that runs in the home.
+
+    Raises:
+        EngineUnavailable: no gateway is set and no engine runs in the home.
+    """
+    if settings.address:
+        async with connect_to(_connection(settings, settings.address), None) as session:
+            yield session
+        return
+    embedded = embedded_engine(settings)
+    running = embedded.status()
+    if running is None:
+        raise EngineUnavailable(
+            f"no engine runs in {settings.home}",
+            hint="`procos boot` starts one; ZEEBE_ADDRESS names another gateway, --home another home",
+        )
+    async with connect_to(_connection(settings, running.address), RecordLog(embedded.record_log_path)) as session:
+        yield session
+
+
+@contextlib.asynccontextmanager
+async def connect_to(connection: Connection, records: RecordSource | None) -> AsyncIterator[EngineSession]:
+    """Opens a channel for as long as the context lasts."""
+    channel = open_channel(connection)
+    engine = ZeebeGateway(channel, address=connection.address, tenant_id=connection.tenant_id)
+    try:
+        jobs = ZeebeJobs(channel, address=connection.address, tenant_id=connection.tenant_id)
+        yield EngineSession(engine, jobs, records)
+    finally:
+        await engine.close()
+
+
+def _connection(settings: Settings, address: str) -> Connection:
+    return Connection(
+        address=address,
+        plaintext=settings.plaintext,
+        ca_certificate=settings.ca_certificate,
+        oauth=_oauth(settings),
+        tenant_id=settings.tenant_id,
+    )
+
+
+def _oauth(settings: Settings) -> OAuth | None:
+    if settings.client_id is None or settings.address is None:
+        return None
+    if settings.client_secret is None or settings.authorization_url is None:
+        raise SettingsError(
+            "setting client_id is there, but client_secret or authorization_url is missing",
+            hint="all three make an OAuth login; `procos config` shows where each comes from",
+        )
+    return OAuth(
+        client_id=settings.client_id,
+        client_secret=settings.client_secret.get_secret_value(),
+        authorization_url=settings.authorization_url,
+        audience=settings.audience,
+        scope=settings.scope,
+    )
