@@ -4,13 +4,15 @@ Order: command line > environment (`PROCOS_*`, then the names that Zeebe's own c
 This is the only module that reads the environment.
 """
 
+import json
 import os
+import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_origin
 
 import platformdirs
 from pydantic import Field, SecretStr, ValidationError, field_validator
@@ -27,6 +29,8 @@ from procos.errors import SettingsError
 PREFIX = "PROCOS_"
 FILE_NAME = "procos.toml"
 SECRET_PREFIX = "PROCOS_SECRET_"  # noqa: S105 - a prefix of names
+
+_PASSWORD_IN_URL = re.compile(r"(://[^/@\s:]*:)[^/@\s]+@")
 
 ECOSYSTEM_NAMES: dict[str, tuple[str, ...]] = {
     "address": (
@@ -99,6 +103,7 @@ class Settings(BaseSettings):
     )
     engine_start_timeout: timedelta = Field(
         default=timedelta(minutes=2),
+        gt=timedelta(0),
         description="How long the embedded engine may take to become ready (seconds, or ISO 8601).",
     )
     java_home: Path | None = Field(
@@ -112,10 +117,13 @@ class Settings(BaseSettings):
     worker_slots: int = Field(default=32, ge=1, description="How many jobs of one TDE type run at the same time.")
     lease: timedelta = Field(
         default=timedelta(seconds=60),
+        gt=timedelta(0),
         description="How long a job stays ours without renewal; a killed worker's jobs come back after it.",
     )
     drain_grace: timedelta = Field(
-        default=timedelta(seconds=20), description="How long running jobs may take to finish when the kernel stops."
+        default=timedelta(seconds=20),
+        ge=timedelta(0),
+        description="How long running jobs may take to finish when the kernel stops.",
     )
     secrets_file: Path | None = Field(
         default=None,
@@ -252,17 +260,35 @@ def _from_environment(environment: Mapping[str, str]) -> list[tuple[str, Any, st
         for name, value in environment.items()
         if name.startswith(PREFIX) and not name.startswith(SECRET_PREFIX) and name != f"{PREFIX}CONFIG" and value
     }
-    known = {f"{PREFIX}{field}".upper() for field in Settings.model_fields}
+    known = {f"{PREFIX}{field}".upper(): get_origin(info.annotation) for field, info in Settings.model_fields.items()}
+    tables = {name for name, kind in known.items() if kind is dict}
     for name in ours:
-        if name not in known and name.partition("__")[0] not in known:
+        if name not in known and name.partition("__")[0] not in tables:
             raise SettingsError(
                 f"the variable {name} is no setting of ProcOS", hint="`procos config` lists all settings"
             )
     try:
         values = _GivenEnvironment(ours)()
     except ValueError as error:
-        raise SettingsError(f"a {PREFIX}* variable cannot be read: {error}") from error
-    return [(field, value, _variable_of(field, ours)) for field, value in values.items()]
+        wrong = ", ".join(sorted(tables & ours.keys()))
+        raise SettingsError(
+            f"the variable {wrong} is not JSON: {error.__cause__ or error}",
+            hint=f"give an object, or single values as {wrong}__NAME__FIELD",
+        ) from error
+    return [(field, _with_json(value), _variable_of(field, ours)) for field, value in values.items()]
+
+
+def _with_json(value: Any) -> Any:  # noqa: ANN401 - any setting
+    """Inside tables, where no type says what a text means, JSON is read as JSON and all else as text."""
+    if not isinstance(value, dict):
+        return value
+    read = {}
+    for name, item in value.items():
+        try:
+            read[name] = json.loads(item) if isinstance(item, str) else _with_json(item)
+        except ValueError:
+            read[name] = item
+    return read
 
 
 def _variable_of(field: str, environment: Mapping[str, str]) -> str:
@@ -301,4 +327,4 @@ def _shown(value: object) -> str:
         return ""
     if isinstance(value, timedelta):
         return f"{value.total_seconds():g} s"
-    return str(value)
+    return _PASSWORD_IN_URL.sub(r"\1***@", str(value))

@@ -68,7 +68,12 @@ def _boot_here(settings: "Settings") -> None:
     set_up_logging(level=settings.log_level, file=home.kernel_log)
     teller = _Teller(foreground=True)
     with progress_bar() as bar:
-        boot_kernel(settings, progress=bar, on_change=teller)
+
+        def on_change(state: "KernelState") -> None:
+            bar.stop()
+            teller(state)
+
+        boot_kernel(settings, progress=bar, on_change=on_change)
 
 
 def _boot_detached(settings: "Settings", given: dict[str, object]) -> None:

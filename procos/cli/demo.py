@@ -36,6 +36,7 @@ def demo(
     with progress_bar() as bar, serve_webhook() as webhook:
         tell(f"starting Zeebe {settings.engine_version}")
         with running_engine(settings, progress=bar) as state:
+            bar.stop()
             tell(f"engine ready at {state.address}")
             result = asyncio.run(play(settings, state, webhook, tell))
             tell("example done; stopping the engine")

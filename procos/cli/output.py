@@ -1,8 +1,8 @@
 """What people see: data on stdout, messages on stderr."""
 
 import contextlib
+import functools
 import json
-import sys
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +12,7 @@ from procos.errors import ProcosError
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.progress import Progress, TaskID
     from rich.table import Table
 
     from procos.settings import LoadedSettings
@@ -46,8 +47,9 @@ def say_error(error: ProcosError) -> None:
         out.print(f"       {error.hint}", style="dim", highlight=False, markup=False, soft_wrap=True)
 
 
+@functools.cache
 def messages() -> "Console":
-    """The console on stderr."""
+    """The console on stderr; one for all, so that a line is printed above a running bar and not into it."""
     from rich.console import Console
 
     return Console(stderr=True)
@@ -74,33 +76,50 @@ def table_of(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> "Table":
     return table
 
 
-class _Bar:
-    """A progress bar for what the engine manager does: one line a step."""
+class ProgressBar:
+    """Shows the steps of the engine manager: a bar where bytes are counted, a spinner where one only waits."""
 
     def __init__(self) -> None:
-        from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
-
-        self._progress = Progress(
-            TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn(), console=messages()
-        )
-        self._tasks: dict[str, Any] = {}
+        self._shown: Progress | None = None
+        self._step = ""
+        self._task: TaskID | None = None
 
     def __call__(self, step: str, done: int, total: int) -> None:
-        if step not in self._tasks:
-            self._progress.start()
-            self._tasks[step] = self._progress.add_task(step, total=total or None)
-        self._progress.update(self._tasks[step], completed=done, total=total or None)
+        """Shows `done` of `total` bytes of `step`; a total of 0 means that there is nothing to count."""
+        if step != self._step or self._shown is None:
+            self.stop()
+            self._shown = _counter() if total else _spinner()
+            self._task, self._step = self._shown.add_task(step, total=total or None), step
+            self._shown.start()
+        if self._task is not None:
+            self._shown.update(self._task, completed=done, total=total or None)
 
     def stop(self) -> None:
-        self._progress.stop()
+        """Ends the step that is shown; the next call starts another."""
+        if self._shown is not None:
+            self._shown.stop()
+            self._shown = None
 
 
 @contextlib.contextmanager
-def progress_bar() -> Iterator[_Bar]:
-    """A bar that appears at the first progress there is; on no terminal it prints a line a step at the end."""
-    bar = _Bar()
+def progress_bar() -> Iterator[ProgressBar]:
+    """A bar that appears with the first step, and is gone at the end."""
+    bar = ProgressBar()
     try:
         yield bar
     finally:
         bar.stop()
-        sys.stderr.flush()
+
+
+def _counter() -> "Progress":
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    return Progress(*columns, console=messages())
+
+
+def _spinner() -> "Progress":
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    return Progress(*columns, console=messages(), transient=True)

@@ -87,7 +87,8 @@ class Execution:
             )
         try:
             variables: dict[str, Any] = result.model_dump(mode="json", by_alias=True)
-            json.dumps(variables, allow_nan=False)
+            # The JSON mode turns NaN and infinity into null without a word; the Python mode keeps them.
+            json.dumps(result.model_dump(mode="python"), allow_nan=False, default=str, skipkeys=True)
         except ValueError as error:
             raise TypeError(f"'{self.tde.name}' returned something that is not JSON: {error}") from error
         return variables

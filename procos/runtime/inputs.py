@@ -5,10 +5,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
 
 from procos.errors import GiveUp
 from procos.ports.secrets import SecretSource
-from procos.telemetry import secret_mask
+from procos.sdk.registration import read_by
+from procos.telemetry import any_of, secret_mask, spellings
+
+_Schema = Mapping[str, Any]
 
 _REFERENCE = re.compile(r"\{\{\s*secrets\.([A-Za-z0-9_.-]+)\s*\}\}")
 
@@ -19,6 +23,7 @@ class SecretResolver:
     def __init__(self, source: SecretSource) -> None:
         self._source = source
         self._used: dict[str, str] = {}
+        self._any_used = any_of(())
 
     def resolve(self, value: Any) -> Any:  # noqa: ANN401 - any JSON value
         """`value` with every reference replaced, at any depth.
@@ -33,9 +38,7 @@ class SecretResolver:
     def conceal(self, value: Any) -> Any:  # noqa: ANN401 - any JSON value
         """`value` with every secret that was used put back as its reference, at any depth, in keys as well."""
         if isinstance(value, str):
-            for secret, name in sorted(self._used.items(), key=lambda item: len(item[0]), reverse=True):
-                value = value.replace(secret, "{{secrets." + name + "}}")
-            return value
+            return self._any_used.sub(lambda match: "{{secrets." + self._used[match[0]] + "}}", value)
         return _mapped(value, self.conceal)
 
     def _look_up(self, name: str) -> str:
@@ -46,7 +49,8 @@ class SecretResolver:
                 "or add the name to its secrets_file"
             )
         if secret:
-            self._used[secret] = name
+            self._used |= dict.fromkeys(spellings(secret), name)
+            self._any_used = any_of(self._used)
             secret_mask.add(secret)
         return secret
 
@@ -57,7 +61,7 @@ def read_input(model: type[BaseModel], variables: Mapping[str, Any]) -> BaseMode
     Raises:
         GiveUp: a variable is missing or wrong; names each field and what is expected.
     """
-    names = {info.alias or name for name, info in model.model_fields.items()}
+    names = read_by(model)
     extra = model.model_config.get("extra") == "allow"
     given = {name: value for name, value in variables.items() if extra or name in names}
     try:
@@ -71,29 +75,64 @@ def explain(error: ValidationError, model: type[BaseModel], *, noun: str = "inpu
 
     Values are not shown: they may hold secrets.
     """
-    properties = model.model_json_schema().get("properties", {})
-    lines = []
-    for problem in error.errors(include_url=False, include_input=False):
-        path = ".".join(str(part) for part in problem["loc"])
-        schema = properties.get(str(problem["loc"][0]), {}) if problem["loc"] else {}
-        expected = f", expected {_type_of(schema)}" if schema else ""
-        if problem["type"] == "missing":
-            lines.append(f"{noun} '{path}' is missing{expected}")
-        else:
-            lines.append(f"{noun} '{path}' is wrong{expected}: {problem['msg'].removeprefix('Value error, ')}")
-    return "; ".join(lines)
+    schema = model.model_json_schema()
+    problems = error.errors(include_url=False, include_input=False)
+    return "; ".join(_sentence(problem, schema, noun) for problem in problems)
 
 
-def _type_of(schema: Mapping[str, Any]) -> str:
-    if "enum" in schema:
-        return "one of " + ", ".join(str(value) for value in schema["enum"])
-    if "anyOf" in schema:
-        return " or ".join(_type_of(option) for option in schema["anyOf"])
-    if schema.get("type") == "array" and "items" in schema:
-        return f"array of {_type_of(schema['items'])}"
+def _sentence(problem: ErrorDetails, root: _Schema, noun: str) -> str:
+    path, schema = _follow(problem["loc"], root)
+    what = f"{noun} '{'.'.join(path)}'" if path else f"the {noun}"
+    expected = f", expected {_type_of(schema, root)}" if path and schema else ""
+    if problem["type"] == "missing":
+        return f"{what} is missing{expected}"
+    return f"{what} is wrong{expected}: {problem['msg'].removeprefix('Value error, ')}"
+
+
+def _follow(loc: tuple[int | str, ...], root: _Schema) -> tuple[list[str], _Schema]:
+    """The fields on the way to a problem, and the schema of the last one; pydantic's names of a union's branches go."""
+    path: list[str] = []
+    schema = root
+    for part in loc:
+        inner = _inside(schema, part, root)
+        if inner is None and _branches(_resolved(schema, root)):
+            continue
+        path.append(str(part))
+        schema = inner or {}
+    return path, schema
+
+
+def _inside(schema: _Schema, part: int | str, root: _Schema) -> _Schema | None:
+    schema = _resolved(schema, root)
+    for branch in _branches(schema):
+        inner = _inside(branch, part, root)
+        if inner is not None:
+            return inner
+    other = schema.get("items" if isinstance(part, int) else "additionalProperties")
+    found = schema.get("properties", {}).get(part, other)
+    return found if isinstance(found, dict) else None
+
+
+def _branches(schema: _Schema) -> list[_Schema]:
+    return [*schema.get("anyOf", ()), *schema.get("oneOf", ())]
+
+
+def _resolved(schema: _Schema, root: _Schema) -> _Schema:
+    name = str(schema.get("$ref", "")).rpartition("/")[2]
+    return root["$defs"][name] if name else schema
+
+
+def _type_of(schema: _Schema, root: _Schema) -> str:
+    whole = _resolved(schema, root)
+    if "enum" in whole:
+        return "one of " + ", ".join(str(value) for value in whole["enum"])
     if "$ref" in schema:
         return str(schema["$ref"]).rpartition("/")[2]
-    kind = str(schema.get("type", "any value"))
+    if branches := _branches(schema):
+        return " or ".join(_type_of(branch, root) for branch in branches)
+    if schema.get("type") == "array" and "items" in schema:
+        return f"array of {_type_of(schema['items'], root)}"
+    kind = str(schema.get("const", schema.get("type", "any value")))
     return f"{kind} ({schema['format']})" if "format" in schema else kind
 
 

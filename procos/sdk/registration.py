@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Generic, ParamSpec, TypeVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import AliasChoices, AliasPath, BaseModel, ConfigDict, RootModel
 
 from procos.errors import PluginError
 from procos.model.tde import Mode, TdeManifest
@@ -54,10 +54,8 @@ class Tde(Generic[P, R]):
 
     @property
     def variable_names(self) -> tuple[str, ...]:
-        """The process variables to fetch: the input model's fields, or none (all) when the model takes extra ones."""
-        if self.input_model.model_config.get("extra") == "allow":
-            return ()
-        return tuple(info.alias or name for name, info in self.input_model.model_fields.items())
+        """The process variables to fetch: those that the input model reads, or none (all) when it takes extra ones."""
+        return () if self.input_model.model_config.get("extra") == "allow" else read_by(self.input_model)
 
     def manifest(self, *, distribution: str = "") -> TdeManifest:
         """The TDE described for the catalogue; `distribution` is the package that brought it."""
@@ -72,6 +70,30 @@ class Tde(Generic[P, R]):
             time_limit=self.time_limit,
             distribution=distribution,
         )
+
+
+def read_by(model: type[BaseModel]) -> tuple[str, ...]:
+    """The names under which `model` reads its fields: their aliases, or their own names, or both."""
+    config = model.model_config
+    by_alias = config.get("validate_by_alias", True)
+    by_name = config.get("populate_by_name") or config.get("validate_by_name")
+    names: dict[str, None] = {}
+    for name, info in model.model_fields.items():
+        aliases = _first_keys(info.validation_alias) if by_alias else ()
+        names |= dict.fromkeys((*aliases, name) if by_name or not aliases else aliases)
+    return tuple(names)
+
+
+def _first_keys(alias: str | AliasPath | AliasChoices | None) -> tuple[str, ...]:
+    match alias:
+        case str():
+            return (alias,)
+        case AliasPath():
+            return (str(alias.path[0]),)
+        case AliasChoices():
+            return tuple(key for choice in alias.choices for key in _first_keys(choice))
+        case None:
+            return ()
 
 
 def tde(
@@ -122,15 +144,18 @@ class _Signature:
 
 
 def _read_signature(function: Callable[..., Any]) -> _Signature:
-    where = f"{function.__module__}.{function.__qualname__}"
-    hints = typing.get_type_hints(function)
-    parameters = list(inspect.signature(function).parameters)
+    where = f"{function.__module__}.{getattr(function, '__qualname__', repr(function))}"
+    try:
+        hints = typing.get_type_hints(function)
+    except (NameError, TypeError) as error:
+        raise PluginError(f"{where}: its annotations cannot be read: {error}") from error
+    parameters = _positional_parameters(function, where)
     if not 1 <= len(parameters) <= 2:  # noqa: PLR2004
         raise PluginError(
             f"{where} takes {len(parameters)} parameters: a TDE takes its input model and, if it wants, a TaskContext"
         )
     input_model = hints.get(parameters[0])
-    if not _is_model(input_model):
+    if not _is_model(input_model) or issubclass(typing.cast("type", input_model), RootModel):
         raise PluginError(
             f"{where}: annotate '{parameters[0]}' with a pydantic model; it says which variables the TDE needs"
         )
@@ -145,6 +170,14 @@ def _read_signature(function: Callable[..., Any]) -> _Signature:
     return _Signature(typing.cast("type[BaseModel]", input_model), output_model, takes_context)
 
 
+def _positional_parameters(function: Callable[..., Any], where: str) -> list[str]:
+    parameters = inspect.signature(function).parameters
+    for name, parameter in parameters.items():
+        if parameter.kind not in {parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD}:
+            raise PluginError(f"{where}: '{name}' must be a plain parameter; a TDE is called by position")
+    return list(parameters)
+
+
 def _is_model(annotation: object) -> bool:
     return isinstance(annotation, type) and issubclass(annotation, BaseModel)
 
@@ -154,6 +187,5 @@ def _is_context(annotation: object) -> bool:
 
 
 def _unwrap_awaitable(annotation: Any) -> Any:  # noqa: ANN401 - an annotation may be anything
-    if typing.get_origin(annotation) is not None and issubclass(typing.get_origin(annotation), Awaitable):
-        return typing.get_args(annotation)[-1]
-    return annotation
+    origin = typing.get_origin(annotation)
+    return typing.get_args(annotation)[-1] if isinstance(origin, type) and issubclass(origin, Awaitable) else annotation

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from procos import __version__
 from procos.adapters.embedded.broker import EmbeddedEngine
-from procos.adapters.embedded.distribution import Progress
+from procos.adapters.embedded.progress import Progress
 from procos.adapters.secrets import EnvironmentAndFile
 from procos.errors import SettingsError
 from procos.kernel import plugins, presence

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 
 from procos import __version__
+from procos.adapters.embedded.distribution import installed
 from procos.adapters.embedded.java import find_java
 from procos.errors import ProcosError
 from procos.kernel import plugins, presence
@@ -13,7 +14,7 @@ from procos.kernel.health import Check, HealthChecks
 from procos.kernel.home import Home
 from procos.settings import Settings
 from procos.wiring.boot import tde_config
-from procos.wiring.engines import connect, embedded_engine
+from procos.wiring.engines import connect
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,7 @@ def _java(settings: Settings) -> Finding:
 
 
 def _distribution(settings: Settings) -> Finding:
-    folder = embedded_engine(settings).installed()
+    folder = settings.engine_home or installed(settings.engine_version, cache=settings.cache)
     if folder is None:
         return Finding("distribution", f"Zeebe {settings.engine_version} is fetched at the first boot")
     return Finding("distribution", str(folder))

@@ -1,0 +1,80 @@
+"""Why a broker did not start: read from what it left behind."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+_LINES = 4
+_LONGEST = 300
+_LOG_LINE = re.compile(r"^\d{4}-\S+ \S+ \[.*?\] (\w+) +\S+ - (.*)$")
+_CAUSE = re.compile(r"^\s*Caused by: (?:[\w.$]+: )*?((?:[\w$]+\.)*)(.+)$")
+_OUTPUT_ERROR = re.compile(
+    r"^(?:Error|Exception in thread|Terminating due to|Invalid|Too small|Could not|Unrecognized|Conflicting)"
+    r"|OutOfMemory|Killed|not found"
+)
+_GAVE_UP = "Application run failed"
+_PORT_TAKEN = re.compile(r"Address already in use|Port \d+ was already in use")
+
+
+class EngineTraces:
+    """What a broker has written since the moment this was made; it must be made before the start."""
+
+    def __init__(self, log: Path, output: Path) -> None:
+        self._log = log
+        self._output = output
+        self._start = _size(log)
+
+    def gave_up(self) -> bool:
+        """Whether the engine logged the end of its start; its process may stay for ever even so."""
+        return _GAVE_UP in self._new_log()
+
+    def lost_port(self) -> bool:
+        """Whether it found a port taken."""
+        return _PORT_TAKEN.search(self._new_log()) is not None
+
+    def reason(self) -> str:
+        """The last few errors, or an empty text."""
+        # What the JVM says when it gives up comes last, after what the engine itself had logged.
+        found = [*_errors_in_log(self._new_log()), *_errors_in_output(_read(self._output, 0))]
+        unique = list(dict.fromkeys(line.strip()[:_LONGEST] for line in found))
+        return "; ".join(unique[-_LINES:])
+
+    def _new_log(self) -> str:
+        start = self._start if _size(self._log) >= self._start else 0  # it was rolled over meanwhile
+        return _read(self._log, start)
+
+
+def mend_for(reason: str, *, heap_mb: int, log: Path) -> str:
+    """What to do about it."""
+    if re.search("OutOfMemory|heap|memory|Killed", reason, re.IGNORECASE):
+        return f"give the engine another heap than {heap_mb} MiB (PROCOS_ENGINE_HEAP_MB; 512 suits most uses)"
+    if "No space left" in reason or "disk space" in reason:
+        return "free some space on the disk of the home, or choose another home with --home"
+    return f"look into {log}"
+
+
+def _errors_in_log(text: str) -> Iterator[str]:
+    for entry in _ENTRY.split(text):
+        level, _, message = entry.partition("\t")
+        if level in {"ERROR", "FATAL"}:
+            first, *rest = message.splitlines() or [""]
+            # Spring explains some errors in a paragraph of their own; of a chain of causes the innermost tells most.
+            description = _DESCRIPTION.search(message)
+            causes = [found[1] for line in rest if (found := _CAUSE.match(line))]
+            yield from filter(None, [first.strip(), description and description[1], causes and causes[-1]])
+
+
+def _errors_in_output(text: str) -> list[str]:
+    return [line for line in text.splitlines() if _OUTPUT_ERROR.search(line)]
+
+
+def _size(file: Path) -> int:
+    return file.stat().st_size if file.is_file() else 0
+
+
+def _read(file: Path, start: int) -> str:
+    if not file.is_file():
+        return ""
+    with file.open("rb") as content:
+        content.seek(start)
+        return content.read().decode("utf-8", errors="replace")
