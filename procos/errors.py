@@ -121,6 +121,8 @@ class BpmnError(TaskOutcome):
 
     def __init__(self, code: str, message: str = "", *, variables: Mapping[str, Any] | None = None) -> None:
         super().__init__(message or code)
+        if not isinstance(code, str):
+            raise TypeError(f"BpmnError(code) takes text, not {type(code).__name__}")
         self.code = code
         self.message = message
         self.variables = dict(variables or {})
@@ -131,6 +133,8 @@ class RetryLater(TaskOutcome):
 
     def __init__(self, message: str, *, after: timedelta) -> None:
         super().__init__(message)
+        if not isinstance(after, timedelta):
+            raise TypeError(f"RetryLater(after=...) takes a timedelta, not {type(after).__name__}")
         self.after = after
 
 

@@ -14,6 +14,8 @@ from procos.cli.output import print_json, say, settings_of
 from procos.errors import EngineError, EngineTimeout, UsageError
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from procos.kernel.instance_progress import Step
     from procos.model.instance import ProcessInstance
     from procos.ports.engine import Engine
@@ -161,7 +163,7 @@ class _Run:
                 async for record in tail.of_instance(instance.key):
                     step = progress.apply(record)
                     if step is not None and (self._follow or step.trouble):
-                        self._tell(step)
+                        self._tell(step, record.timestamp)
         except TimeoutError:
             raise EngineTimeout(
                 f"instance {instance.key} has not ended within {self._timeout.total_seconds():g} s; it goes on",
@@ -176,8 +178,10 @@ class _Run:
         self.key = result.instance.key
         return dict(result.variables)
 
-    def _tell(self, step: "Step") -> None:
+    def _tell(self, step: "Step", moment: "datetime") -> None:
         name = self._names.get(step.element_id) or step.element_id
-        moment = (step.ended or step.started).astimezone().strftime("%H:%M:%S")
         times = f" ({step.times} times)" if step.times > 1 else ""
-        say(f"{moment}  {step.status:<10} {name}{times}" + (f"  ! {step.trouble}" if step.trouble else ""))
+        say(
+            f"{moment.astimezone():%H:%M:%S}  {step.status:<10} {name}{times}"
+            + (f"  ! {step.trouble}" if step.trouble else "")
+        )

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextvars
+import inspect
 import json
 import logging
 import threading
@@ -9,9 +10,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
-from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
 from procos.errors import BpmnError, GiveUp, RetryLater
 from procos.model.job import Completed, ErrorThrown, Failed, Job, Outcome
@@ -28,7 +29,7 @@ RETRY_BACKOFF_HEADER: Final = "retryBackoff"
 
 _USUAL_RETRIES = 3
 _LONGEST_MESSAGE = 8_000
-_DURATION = TypeAdapter(timedelta)
+_DURATION = TypeAdapter[timedelta](Annotated[timedelta, Field(ge=timedelta(0))])
 _log = logging.getLogger(__name__)
 
 
@@ -53,10 +54,12 @@ class Execution:
         try:
             outcome = await self._attempt(job, resolver)
         except BpmnError as error:
-            outcome = ErrorThrown(error.code, error.message, error.variables)
-        except Exception as error:  # noqa: BLE001 - whatever a TDE raises ends its job, never its worker
+            outcome = self._thrown(job, error)
+        except (Exception, SystemExit, asyncio.CancelledError) as error:
+            # Whatever a TDE raises ends its job, never its worker; a cancellation that nobody asked for is its own.
+            if isinstance(error, asyncio.CancelledError) and _is_being_cancelled():
+                raise
             outcome = self._failure(job, error)
-            _log_failure(job, outcome, error)
         return _concealed(outcome, resolver)
 
     async def _attempt(self, job: Job, resolver: SecretResolver) -> Outcome:
@@ -69,12 +72,16 @@ class Execution:
         clock = asyncio.timeout(limit)
         try:
             async with clock:
-                result = await (self.tde(*arguments) if self.tde.is_async else _in_thread(self.tde, arguments))
+                result = await self._call(arguments)
         except TimeoutError as error:
             if not clock.expired():
                 raise
             raise TimeoutError(f"'{self.tde.name}' gave no result within its time limit of {limit:g} s") from error
         return Completed(self._variables_of(result))
+
+    async def _call(self, arguments: tuple[Any, ...]) -> object:
+        result = self.tde(*arguments) if self.tde.is_async else await _in_thread(self.tde, arguments)
+        return await result if inspect.isawaitable(result) else result
 
     def _variables_of(self, result: object) -> Mapping[str, Any]:
         expected = self.tde.output_model
@@ -86,11 +93,13 @@ class Execution:
                 f"'{self.tde.name}' returned {type(result).__name__}, which is not the {name} that it declares"
             )
         try:
-            variables: dict[str, Any] = result.model_dump(mode="json", by_alias=True)
+            variables: object = result.model_dump(mode="json", by_alias=True)
             # The JSON mode turns NaN and infinity into null without a word; the Python mode keeps them.
             json.dumps(result.model_dump(mode="python"), allow_nan=False, default=str, skipkeys=True)
         except ValueError as error:
             raise TypeError(f"'{self.tde.name}' returned something that is not JSON: {error}") from error
+        if not isinstance(variables, dict):
+            raise TypeError(f"'{self.tde.name}' returned a {type(variables).__name__}, variables are a JSON object")
         return variables
 
     def _context(self, job: Job, headers: Mapping[str, str]) -> TaskContext[BaseModel]:
@@ -108,19 +117,31 @@ class Execution:
             logger=logging.LoggerAdapter(logging.getLogger(f"procos.tde.{self.tde.name}"), facts),
         )
 
-    def _failure(self, job: Job, error: Exception) -> Failed | ErrorThrown:
+    def _thrown(self, job: Job, error: BpmnError) -> Outcome:
+        try:
+            variables = json.loads(json.dumps(error.variables, allow_nan=False))
+        except (TypeError, ValueError, RecursionError) as wrong:
+            return self._failure(job, TypeError(f"the variables of BPMN error '{error.code}' are not JSON: {wrong}"))
+        return ErrorThrown(error.code, error.message, variables)
+
+    def _failure(self, job: Job, error: BaseException) -> Outcome:
+        outcome = self._outcome_of(job, error)
+        _log_failure(job, outcome, error)
+        return outcome
+
+    def _outcome_of(self, job: Job, error: BaseException) -> Outcome:
         message = _message_of(error)
         retries = 0 if isinstance(error, GiveUp) else max(0, job.retries - 1)
         code = job.custom_headers.get(ERROR_CODE_HEADER)
         if retries == 0 and code:
-            return ErrorThrown(code, message)
+            return ErrorThrown(code, message, {"errorCode": code, "errorMessage": message})
         if retries == 0:
             return Failed(message, retries=0)
         return Failed(message, retries=retries, backoff=self._backoff(job, error))
 
-    def _backoff(self, job: Job, error: Exception) -> timedelta:
+    def _backoff(self, job: Job, error: BaseException) -> timedelta:
         if isinstance(error, RetryLater):
-            return error.after
+            return max(error.after, timedelta(0))
         header = job.custom_headers.get(RETRY_BACKOFF_HEADER)
         if header:
             try:
@@ -142,7 +163,7 @@ async def _in_thread(function: Callable[..., Any], arguments: tuple[Any, ...]) -
     done: asyncio.Future[Any] = loop.create_future()
     context = contextvars.copy_context()
 
-    def settle(result: object, error: BaseException | None) -> None:
+    def settle(result: object, error: Exception | None) -> None:
         if done.cancelled():
             return
         if error is None:
@@ -151,11 +172,12 @@ async def _in_thread(function: Callable[..., Any], arguments: tuple[Any, ...]) -
             done.set_exception(error)
 
     def work() -> None:
-        result, failure = None, None
+        result: object = None
+        failure: Exception | None = None
         try:
             result = context.run(function, *arguments)
-        except Exception as error:  # noqa: BLE001 - carried over to the loop, where it is handled
-            failure = error
+        except BaseException as error:  # noqa: BLE001 - carried over to the loop, where it is handled
+            failure = _fit_for_a_future(error)
         try:
             loop.call_soon_threadsafe(settle, result, failure)
         except RuntimeError:
@@ -163,6 +185,18 @@ async def _in_thread(function: Callable[..., Any], arguments: tuple[Any, ...]) -
 
     threading.Thread(target=work, name=f"tde-{getattr(function, 'name', 'function')}", daemon=True).start()
     return await done
+
+
+def _fit_for_a_future(error: BaseException) -> Exception:
+    """A future refuses StopIteration, and an exit or a cancellation raised out of one would end more than the job."""
+    if isinstance(error, Exception) and not isinstance(error, StopIteration):
+        return error
+    return RuntimeError(f"{type(error).__name__}: {error}")
+
+
+def _is_being_cancelled() -> bool:
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 def _correlation_id(job: Job) -> str:
@@ -174,7 +208,7 @@ def _attempt_number(job: Job) -> int:
     return max(1, _USUAL_RETRIES - job.retries + 1)
 
 
-def _message_of(error: Exception) -> str:
+def _message_of(error: BaseException) -> str:
     text = str(error).strip() or type(error).__name__
     if not isinstance(error, GiveUp | RetryLater | TimeoutError):
         text = f"{type(error).__name__}: {text}"
@@ -191,7 +225,7 @@ def _concealed(outcome: Outcome, resolver: SecretResolver) -> Outcome:
             return ErrorThrown(code, resolver.conceal(message), resolver.conceal(dict(variables)))
 
 
-def _log_failure(job: Job, outcome: Outcome, error: Exception) -> None:
+def _log_failure(job: Job, outcome: Outcome, error: BaseException) -> None:
     what = "gives up" if isinstance(outcome, Failed) and outcome.retries == 0 else "failed"
     expected = isinstance(error, GiveUp | RetryLater)
     _log.warning(

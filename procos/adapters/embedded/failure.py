@@ -6,8 +6,9 @@ from pathlib import Path
 
 _LINES = 4
 _LONGEST = 300
-_LOG_LINE = re.compile(r"^\d{4}-\S+ \S+ \[.*?\] (\w+) +\S+ - (.*)$")
-_CAUSE = re.compile(r"^\s*Caused by: (?:[\w.$]+: )*?((?:[\w$]+\.)*)(.+)$")
+_ENTRY_START = re.compile(r"^\d{4}-\d\d-\d\d \S+ \[.*?\] (\w+) +\S+ - ", re.MULTILINE)
+_DESCRIPTION = re.compile(r"^Description:\n\n(.+)$", re.MULTILINE)
+_CAUSE = re.compile(r"^\s*Caused by: (?:[\w.$]+: )*?(?:[\w$]+\.)*(.+)$", re.MULTILINE)
 _OUTPUT_ERROR = re.compile(
     r"^(?:Error|Exception in thread|Terminating due to|Invalid|Too small|Could not|Unrecognized|Conflicting)"
     r"|OutOfMemory|Killed|not found"
@@ -36,7 +37,7 @@ class EngineTraces:
         """The last few errors, or an empty text."""
         # What the JVM says when it gives up comes last, after what the engine itself had logged.
         found = [*_errors_in_log(self._new_log()), *_errors_in_output(_read(self._output, 0))]
-        unique = list(dict.fromkeys(line.strip()[:_LONGEST] for line in found))
+        unique = list(dict.fromkeys(line.strip()[:_LONGEST] for line in found if line.strip()))
         return "; ".join(unique[-_LINES:])
 
     def _new_log(self) -> str:
@@ -54,14 +55,12 @@ def mend_for(reason: str, *, heap_mb: int, log: Path) -> str:
 
 
 def _errors_in_log(text: str) -> Iterator[str]:
-    for entry in _ENTRY.split(text):
-        level, _, message = entry.partition("\t")
+    _, *entries = _ENTRY_START.split(text)
+    for level, message in zip(entries[::2], entries[1::2], strict=True):
         if level in {"ERROR", "FATAL"}:
-            first, *rest = message.splitlines() or [""]
-            # Spring explains some errors in a paragraph of their own; of a chain of causes the innermost tells most.
-            description = _DESCRIPTION.search(message)
-            causes = [found[1] for line in rest if (found := _CAUSE.match(line))]
-            yield from filter(None, [first.strip(), description and description[1], causes and causes[-1]])
+            yield message.partition("\n")[0]
+            yield from _DESCRIPTION.findall(message)  # where Spring explains an error in a paragraph of its own
+            yield from _CAUSE.findall(message)[-1:]  # of a chain of causes the innermost tells most
 
 
 def _errors_in_output(text: str) -> list[str]:
