@@ -11,6 +11,10 @@ if TYPE_CHECKING:
     from procos.wiring.demo import DemoResult
 
 
+_SUMMARY = ("verdict", "counts", "markdownPath", "jsonPath", "httpStatus", "delivered")
+"""The variables of the example that a person wants to see."""
+
+
 def demo(
     home: options.Home = None,
     engine_version: options.EngineVersion = None,
@@ -21,7 +25,7 @@ def demo(
     from procos.kernel.home import Home
     from procos.telemetry import set_up_logging
     from procos.wiring.boot import running_engine
-    from procos.wiring.demo import demo_settings, play, report_folder, serve_webhook
+    from procos.wiring.demo import demo_settings, play, serve_webhook
 
     loaded = settings_of(quiet=True, home=home, engine_version=engine_version, engine_home=engine_home)
     settings = demo_settings(loaded.values)
@@ -41,16 +45,37 @@ def demo(
             result = asyncio.run(play(settings, state, webhook, tell))
             tell("example done; stopping the engine")
     tell("stopped")
+    summary = {name: result.progress.variables.get(name) for name in _SUMMARY}
     if as_json:
-        print_json({"variables": result.progress.variables, "posts": len(result.posts)})
-    else:
-        _print_result(result)
-    say(f"reports: {report_folder(settings)}")
+        print_json({"steps": _steps(result), **summary, "webhookReceived": len(result.posts)})
+        return
+    _print_steps(result)
+    counts = ", ".join(f"{number} {name}" for name, number in (summary["counts"] or {}).items())
+    say(f"\nverdict: {summary['verdict']} ({counts})")
+    say(f"report:  {summary['markdownPath']}")
+    say(f"         {summary['jsonPath']}")
+    say(f"webhook: {len(result.posts)} report received, answered with {summary['httpStatus']}")
 
 
-def _print_result(result: "DemoResult") -> None:
+def _steps(result: "DemoResult") -> list[dict[str, object]]:
+    return [
+        {
+            "name": result.names.get(step.element_id, step.element_id),
+            "type": step.element_type,
+            "times": step.times,
+            "seconds": step.seconds,
+            "status": step.status,
+            "trouble": step.trouble,
+        }
+        for step in result.progress.steps.values()
+    ]
+
+
+def _print_steps(result: "DemoResult") -> None:
     rows = []
     for step in result.progress.steps.values():
+        if step.element_type.endswith("GATEWAY") and not result.names.get(step.element_id, "").endswith("?"):
+            continue  # one that only joins or forks tells nobody anything
         name = result.names.get(step.element_id, step.element_id)
         times = f"{step.times} times" if step.times > 1 else ""
         rows.append((name, _kind(step.element_type), times, f"{step.seconds:.2f} s", step.trouble or step.status))
@@ -58,4 +83,4 @@ def _print_result(result: "DemoResult") -> None:
 
 
 def _kind(element_type: str) -> str:
-    return element_type.replace("_", " ").lower()
+    return "gateway" if element_type.endswith("GATEWAY") else element_type.replace("_", " ").lower()

@@ -86,6 +86,11 @@ class ProgressBar:
 
     def __call__(self, step: str, done: int, total: int) -> None:
         """Shows `done` of `total` bytes of `step`; a total of 0 means that there is nothing to count."""
+        if not messages().is_terminal:
+            if step != self._step:
+                say(step)
+            self._step = step
+            return
         if step != self._step or self._shown is None:
             self.stop()
             self._shown = _counter() if total else _spinner()

@@ -7,7 +7,6 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from typing import Any, Final
 
 from procos.errors import EngineError
@@ -126,8 +125,3 @@ def serve_webhook() -> Iterator[Webhook]:
         server.shutdown()
         server.server_close()
         thread.join()
-
-
-def report_folder(settings: Settings) -> Path:
-    """Where the reports of the demo lie."""
-    return settings.home / "reports" / "licence-audit"

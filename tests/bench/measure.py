@@ -1,4 +1,4 @@
-"""Measures what docs/benchmarks.md keeps: `make bench`. Each figure is a median with its spread, on this machine now."""
+"""Measures what docs/benchmarks.md keeps (`make bench`): medians with their spread, on this machine now."""
 
 import json
 import os

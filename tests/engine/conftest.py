@@ -24,6 +24,10 @@ from procos.wiring.engines import EngineSession, connect, embedded_engine
 pytestmark = pytest.mark.engine
 
 
+CANARY = "canary-4f1d-sings-in-no-store"
+"""The secret CANARY of the shared kernel; it must turn up nowhere."""
+
+
 @dataclass(frozen=True)
 class Procos:
     """The command line on one home, as a person runs it: in a process of its own."""
@@ -93,7 +97,11 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Procos]:
     root = tmp_path_factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
         root = root.parent
-    command = procos_in(root / "shared-home", PROCOS_TDE__FILE__ROOTS=json.dumps([str(root / "shared-files")]))
+    command = procos_in(
+        root / "shared-home",
+        PROCOS_TDE__FILE__ROOTS=json.dumps([str(root / "shared-files")]),
+        PROCOS_SECRET_CANARY=CANARY,
+    )
     (root / "shared-files").mkdir(exist_ok=True)
     users = root / "shared-users"
     with filelock.FileLock(root / "shared.lock"):

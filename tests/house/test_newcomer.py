@@ -28,7 +28,7 @@ def test_make_demo_in_a_fresh_clone(tmp_path: Path) -> None:
         cwd=clone, env=environment, capture_output=True, text=True, timeout=800, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
-    for words in ("engine ready", "List installed packages", "Post the report", "stopped", "reports:"):
+    for words in ("engine ready", "List installed packages", "Post the report", "stopped", "verdict:"):
         assert words in done.stdout + done.stderr
     report = home / ".local/share/procos/demo/reports/licence-audit"
     assert sorted(file.suffix for file in report.iterdir() if file.is_file()) == [".json", ".md"]

@@ -2,12 +2,16 @@
 
 import contextlib
 from collections.abc import Callable, Iterator
+from http import HTTPStatus
 from pathlib import Path
 
 from procos.adapters.embedded.catalogue import Distribution
 from procos.adapters.embedded.fetch_errors import broken_off, checked_address, name_of, refused, unreachable
 from procos.adapters.embedded.progress import Progress
 from procos.errors import MissingExtraError
+
+_GO_ON = frozenset({HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.NOT_IMPLEMENTED, HTTPStatus.TOO_MANY_REQUESTS})
+"""Answers to the first question that tell nothing of the file; when asked too often, jgo waits and asks again."""
 
 _TIMEOUT_SECONDS = 30
 """For connecting, and for each piece of the answer; a mirror that must fetch the file itself first needs a while."""
@@ -36,21 +40,30 @@ def fetch(distribution: Distribution, *, into: Path, repository: str | None, pro
         remote_repos={"mirror": checked_address(repository)} if repository else None,
         timeout=_TIMEOUT_SECONDS,
     )
-    address = next(iter(maven.remote_repos.values()))
+    where, what = name_of(repository), distribution.folder_name
     component = maven.project(distribution.group_id, distribution.artifact_id).at_version(distribution.version)
     archive = into / distribution.repository_path
     try:
+        # jgo keeps neither the status nor its connection when it is refused, so we ask before it does.
+        status = _ask(f"{next(iter(maven.remote_repos.values()))}/{distribution.repository_path}")
+        if status >= HTTPStatus.BAD_REQUEST and status not in _GO_ON:
+            raise refused(where, what, status)
         # A repository may serve an empty .sha1; jgo stumbles on it when the file is there. Our sha256 is what counts.
         with contextlib.suppress(IndexError):
             component.artifact(packaging="tar.gz").resolve()
     except requests.RequestException as error:
         if archive.exists():
-            raise broken_off(name_of(repository), received.bytes, distribution.size, error) from error
-        raise unreachable(name_of(repository), error) from error
-    except RuntimeError as error:  # jgo's word for every status but 200, which it does not keep
-        status = _ask_status(f"{address}/{distribution.repository_path}")
-        raise refused(name_of(repository), distribution.folder_name, status) from error
+            raise broken_off(where, received.bytes, distribution.size, error) from error
+        raise unreachable(where, error) from error
+    except RuntimeError as error:  # jgo's word for a refusal
+        raise refused(where, what, None) from error
     return archive
+
+
+def _ask(address: str) -> int:
+    import requests  # noqa: PLC0415 - comes with an extra
+
+    return requests.head(address, timeout=_TIMEOUT_SECONDS, allow_redirects=True).status_code
 
 
 class _Received:
@@ -66,12 +79,3 @@ class _Received:
             self._progress(self._step, self.bytes, total)
 
         yield advance
-
-
-def _ask_status(address: str) -> int | None:
-    import requests  # noqa: PLC0415 - comes with an extra
-
-    try:
-        return requests.head(address, timeout=_TIMEOUT_SECONDS, allow_redirects=True).status_code
-    except requests.RequestException:  # it answered a moment ago; the refusal is then told without its status
-        return None
