@@ -3,12 +3,7 @@
 import errno
 import os
 import socket
-import subprocess
-import sys
 import tempfile
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -16,8 +11,9 @@ import pytest
 from procos.sdk import GiveUp
 from procos_workers.file import file
 from procos_workers.file_failure import FileFailed, explain
-from procos_workers.file_task import FileAnswer, FileConfig, FileTask
+from procos_workers.file_task import FileConfig, FileInput, FileOutput
 from tests.unit.workers.context import task_context
+from tests.unit.workers.fresh_python import run_script
 
 OPERATIONS = ["read", "write", "append", "list", "move", "copy", "delete", "exists"]
 
@@ -37,9 +33,9 @@ def outside(tmp_path: Path) -> Path:
     return folder
 
 
-def do(root: Path, operation: str, path: str, *, roots: list[Path] | None = None, **fields) -> FileAnswer:
+def do(root: Path, operation: str, path: str, *, roots: list[Path] | None = None, **fields) -> FileOutput:
     given = {"content": "x", **({"to": "elsewhere"} if operation in {"move", "copy"} else {}), **fields}
-    task = FileTask.model_validate({"operation": operation, "path": path, **given})
+    task = FileInput.model_validate({"operation": operation, "path": path, **given})
     return file(task, task_context(FileConfig(roots=roots or [root]), root.parent / "data"))
 
 
@@ -180,26 +176,23 @@ def test_a_folder_without_permission_says_so():
         root.chmod(0o755)
         (root / "locked").mkdir(mode=0o700)
         (root / "locked").chmod(0o500 if os.geteuid() else 0o700)
-        project = Path(__file__).parents[3]
         script = f"""
 import os, sys
 from pathlib import Path
 from procos.sdk import GiveUp
 from procos_workers.file import file
-from procos_workers.file_task import FileConfig, FileTask
+from procos_workers.file_task import FileConfig, FileInput
+from tests.unit.workers.fresh_python import run_script
 from tests.unit.workers.context import task_context
 root = Path({name!r})
 if os.geteuid() == 0:
     os.setuid(65534)
 try:
-    file(FileTask(operation="write", path="locked/a", content="x"), task_context(FileConfig(roots=[root]), root))
+    file(FileInput(operation="write", path="locked/a", content="x"), task_context(FileConfig(roots=[root]), root))
 except GiveUp as error:
     print(error)
 """
-        environment = {**os.environ, "PYTHONPATH": f"{project}:{project / 'workers'}"}
-        said = subprocess.run(
-            [sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True, timeout=60
-        ).stdout
+        said = run_script(script)
     assert "write locked/a: " in said
     assert "has no permission; give it, or choose another folder" in said
 
@@ -212,111 +205,3 @@ def test_a_disk_that_may_recover_is_tried_again_and_one_that_will_not_gives_up(c
     error = explain(OSError(code, os.strerror(code)), where="write a", path="a", roots="/data")
     assert type(error) is kind
     assert str(error).startswith("write a: ")
-
-
-# -- swapped between check and use
-
-
-@pytest.fixture
-def eager_threads() -> Iterator[None]:
-    """Threads take turns so often that a gap between check and use is hit."""
-    usual = sys.getswitchinterval()
-    sys.setswitchinterval(1e-6)
-    yield
-    sys.setswitchinterval(usual)
-
-
-@contextmanager
-def flipping(victim: Path, target: Path) -> Iterator[None]:
-    """Turns the victim into a symlink to the target and back, as fast as it can, while the block runs."""
-    hidden, link = victim.with_name("hidden"), victim.with_name("link")
-    link.symlink_to(target)
-    stop = threading.Event()
-
-    def flip() -> None:
-        while not stop.is_set():
-            victim.rename(hidden)
-            link.rename(victim)
-            victim.rename(link)
-            hidden.rename(victim)
-
-    thread = threading.Thread(target=flip)
-    thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        thread.join()
-
-
-@pytest.mark.usefixtures("eager_threads")
-@pytest.mark.parametrize("operation", ["write", "append", "copy", "move", "delete"])
-def test_nothing_lands_outside_while_a_folder_is_swapped_for_a_symlink(root, outside, operation):
-    (root / "folder").mkdir()
-    done = attempts = 0
-    # Until enough went through: where every attempt failed, nothing would be proved.
-    with flipping(root / "folder", outside):
-        while done < 20 or attempts < 400:
-            attempts += 1
-            (root / "source").write_text("x")
-            fields: dict = {"to": f"folder/{attempts}"} if operation in {"copy", "move"} else {}
-            path = {"copy": "source", "move": "source", "delete": "folder/secret"}.get(operation, f"folder/{attempts}")
-            # A folder that is made where there is none for a moment would stop the flipping.
-            fields["create_folders"] = False
-            with suppress(GiveUp, FileFailed):
-                do(root, operation, path, **fields)
-                done += 1
-    assert untouched(outside)
-
-
-@pytest.mark.usefixtures("eager_threads")
-def test_nothing_outside_is_read_while_a_folder_is_swapped_for_a_symlink(root, outside):
-    (outside / "a").write_text("outside")
-    do(root, "write", "folder/a", content="inside")
-    seen = []
-    with flipping(root / "folder", outside):
-        for operation, path in (("read", "folder/a"), ("list", "folder")):
-            done = attempts = 0
-            while done < 20 or attempts < 400:
-                attempts += 1
-                with suppress(GiveUp, FileFailed):
-                    seen.append(do(root, operation, path))
-                    done += 1
-    assert {answer.content for answer in seen} == {"inside", None}
-    assert {entry.path for answer in seen for entry in answer.entries or []} == {str(root / "folder" / "a")}
-
-
-@pytest.mark.usefixtures("eager_threads")
-def test_nothing_outside_is_touched_while_a_file_is_swapped_for_a_symlink(root, outside):
-    (root / "a").write_text("inside")
-    seen: dict[str, set] = {"append": set(), "read": set()}
-    with flipping(root / "a", outside / "secret"):
-        for operation, contents in seen.items():
-            done = attempts = 0
-            while done < 20 or attempts < 500:
-                attempts += 1
-                with suppress(GiveUp, FileFailed):
-                    contents.add(do(root, operation, "a", content="+").content)
-                    done += 1
-    assert untouched(outside)
-    assert {content.strip("+") for content in seen["read"]} <= {"inside", ""}
-
-
-def test_a_symlink_that_takes_the_files_name_is_replaced_not_followed(root, outside):
-    stop = threading.Event()
-
-    def plant() -> None:
-        while not stop.is_set():
-            (root / "link").symlink_to(outside / "secret")
-            (root / "link").replace(root / "a")
-
-    thread = threading.Thread(target=plant)
-    thread.start()
-    try:
-        for _ in range(300):
-            with suppress(GiveUp, FileFailed):
-                do(root, "write", "a")
-    finally:
-        stop.set()
-        thread.join()
-    assert untouched(outside)

@@ -1,4 +1,4 @@
-# ruff: noqa: T201, PTH109, PTH123 - what users' functions look like
+# ruff: noqa: PTH109, PTH123 - what users' functions look like
 """Functions that the tests of the python TDE run in real child processes."""
 
 import asyncio
