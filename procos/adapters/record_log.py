@@ -3,12 +3,12 @@
 import asyncio
 import json
 import logging
-import os
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, BinaryIO, Final
+from typing import Any, Final
 
+from procos.adapters.rolled_file import RolledFile
 from procos.model.record import Record
 
 _LOOK_AGAIN_S: Final = 0.05
@@ -28,21 +28,17 @@ class RecordLog:
 
 
 class RecordLogTail:
-    """Follows the log over roll-overs; an unfinished last line waits for its rest."""
+    """Follows the log over roll-overs."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path
-        self._file: BinaryIO | None = _open(path)
-        if self._file is not None:
-            self._file.seek(0, 2)
-        self._rest = b""
+        self._file = RolledFile(path)
 
     async def of_instance(self, process_instance_key: int) -> AsyncIterator[Record]:
         """Yields an instance's records as they come, until the instance has ended."""
         key = str(process_instance_key).encode()
         try:
             while True:
-                for line in self._new_lines():
+                for line in self._file.new_lines():
                     record = _parse(line) if key in line else None
                     if record is None or record.value.get("processInstanceKey") != process_instance_key:
                         continue
@@ -55,40 +51,7 @@ class RecordLogTail:
 
     def close(self) -> None:
         """Closes the file."""
-        if self._file is not None:
-            self._file.close()
-            self._file = None
-
-    def _new_lines(self) -> Iterator[bytes]:
-        if self._file is None:
-            self._file = _open(self._path)
-            if self._file is None:
-                return
-        rolled = self._was_rolled_over()
-        # Looked at before reading: what the old file got until it was rolled over is read as well.
-        *lines, self._rest = (self._rest + self._file.read()).split(b"\n")
-        yield from lines
-        if rolled:
-            self.close()
-
-    def _was_rolled_over(self) -> bool:
-        if self._file is None:
-            return False
-        try:
-            return self._path.stat().st_ino != _inode(self._file)
-        except FileNotFoundError:
-            return False
-
-
-def _open(path: Path) -> BinaryIO | None:
-    try:
-        return path.open("rb")
-    except FileNotFoundError:
-        return None
-
-
-def _inode(file: BinaryIO) -> int:
-    return os.fstat(file.fileno()).st_ino
+        self._file.close()
 
 
 def _parse(line: bytes) -> Record | None:

@@ -1,7 +1,5 @@
 """`procos engine …`: the embedded engine alone."""
 
-import shutil
-import sys
 import time
 from typing import Annotated
 
@@ -82,6 +80,7 @@ def logs(
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with new lines until Ctrl-C.")] = False,
 ) -> None:
     """Print the engine's log."""
+    from procos.adapters.rolled_file import RolledFile
     from procos.errors import UsageError
     from procos.wiring.engines import embedded_engine
 
@@ -89,12 +88,10 @@ def logs(
     engine = embedded_engine(settings)
     if not engine.log_path.exists():
         raise UsageError(f"there is no engine log in {settings.home}", hint="`procos engine start` makes one")
+    new = RolledFile(engine.log_path)
     for line in engine.tail(lines):
         typer.echo(line)
-    if follow:
-        with engine.log_path.open(encoding="utf-8", errors="replace") as file:
-            file.seek(0, 2)
-            while True:
-                shutil.copyfileobj(file, sys.stdout)
-                sys.stdout.flush()
-                time.sleep(_LOOK_AGAIN_S)
+    while follow:
+        for written in new.new_lines():
+            typer.echo(written.decode(errors="replace"))
+        time.sleep(_LOOK_AGAIN_S)

@@ -15,6 +15,7 @@ import pytest
 from anyio import create_task_group
 
 from procos.adapters.secrets import EnvironmentAndFile
+from procos.resources import example
 from procos.runtime.execution import Execution
 from procos.runtime.worker import Worker
 from procos.sdk.registration import Tde
@@ -100,6 +101,8 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Procos]:
     command = procos_in(
         root / "shared-home",
         PROCOS_TDE__FILE__ROOTS=json.dumps([str(root / "shared-files")]),
+        PROCOS_TDE__PYTHON__ALLOW='["licence_audit.*"]',
+        PROCOS_TDE__PYTHON__PATH=json.dumps([str(example("licence_audit").parent)]),
         PROCOS_SECRET_CANARY=CANARY,
     )
     (root / "shared-files").mkdir(exist_ok=True)
