@@ -8,7 +8,9 @@ _LINES = 4
 _LONGEST = 300
 _ENTRY_START = re.compile(r"^\d{4}-\d\d-\d\d \S+ \[.*?\] (\w+) +\S+ - ", re.MULTILINE)
 _DESCRIPTION = re.compile(r"^Description:\n\n(.+)$", re.MULTILINE)
-_CAUSE = re.compile(r"^\s*Caused by: (?:[\w.$]+: )*?(?:[\w$]+\.)*(.+)$", re.MULTILINE)
+_CAUSE = re.compile(
+    r"^\s*Caused by: (?:[\w.$]+(?:Exception|Error): (?=[\w.$]+(?:Exception|Error)\b))*(?:[\w$]+\.)*(.+)$", re.MULTILINE
+)
 _OUTPUT_ERROR = re.compile(
     r"^(?:Error|Exception in thread|Terminating due to|Invalid|Too small|Could not|Unrecognized|Conflicting)"
     r"|OutOfMemory|Killed|not found"

@@ -86,18 +86,18 @@ def _reserve_next_free(default: int, reservations: ExitStack) -> int:
 
 
 def _reserve(port: int, reservations: ExitStack) -> bool:
-    # Ports belong to the machine and not to a home or a cache; a name per user, since nobody else could lock the files.
+    # Ports belong to the machine, not to a home or a cache; and a folder per user, as nobody else could lock its files.
     folder = Path(tempfile.gettempdir()) / f"procos-ports-{os.getuid()}"
-    lock = FileLock(folder / f"{port}.lock")
+    hint = "remove that folder, or make it yours and writable"
     try:
         folder.mkdir(mode=0o700, exist_ok=True)
-        reservations.enter_context(lock.acquire(timeout=0))
+        if folder.lstat().st_uid != os.getuid():
+            raise EngineError(f"{folder}, where ports are reserved, belongs to somebody else", hint=hint)
+        reservations.enter_context(FileLock(folder / f"{port}.lock").acquire(timeout=0))
     except Timeout:
         return False
     except OSError as error:
-        raise EngineError(
-            f"ports cannot be reserved in {folder}: {error.strerror or error}", hint="make that folder writable"
-        ) from error
+        raise EngineError(f"ports cannot be reserved in {folder}: {error.strerror or error}", hint=hint) from error
     return True
 
 
