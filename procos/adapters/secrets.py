@@ -12,7 +12,7 @@ class EnvironmentAndFile:
 
     def __init__(self, file: Path | None) -> None:
         self._file = file
-        self._seen: tuple[int, int] | None = None
+        self._seen: tuple[int, int, int] | None = None
         self._from_file: dict[str, str] = {}
 
     def get(self, name: str) -> str | None:
@@ -29,9 +29,10 @@ class EnvironmentAndFile:
             return {}
         try:
             facts = self._file.stat()
-            if (facts.st_mtime_ns, facts.st_size) != self._seen:
+            now = (facts.st_mtime_ns, facts.st_size, facts.st_ino)
+            if now != self._seen:
                 self._from_file = _parse(self._file)
-                self._seen = (facts.st_mtime_ns, facts.st_size)
+                self._seen = now
         except OSError as error:
             raise SettingsError(f"the secrets_file {self._file} cannot be read: {error.strerror}") from error
         return self._from_file

@@ -65,9 +65,11 @@ class Home:
     def kernel_id(self) -> str:
         """The id of this home's kernel: made once, kept over boots."""
         file = self.state / "kernel-id"
-        if not file.exists():
-            file.write_text(f"k{secrets.token_hex(4)}", encoding="ascii")
-        return file.read_text(encoding="ascii").strip()
+        known = file.read_text(encoding="ascii").strip() if file.exists() else ""
+        if not known:  # also when a crash left the file empty
+            known = f"k{secrets.token_hex(4)}"
+            file.write_text(known, encoding="ascii")
+        return known
 
     @staticmethod
     def _unusable(folder: Path, reason: str) -> KernelError:

@@ -15,14 +15,15 @@ _HOLDS_OTHERS = frozenset({"PROCESS", "MULTI_INSTANCE_BODY"})
 
 @dataclass(slots=True)
 class Step:
-    """One element of the process, with all its instances; times are the engine's (UTC)."""
+    """One element of the process, with all its instances (`open` have not ended yet); times are the engine's (UTC)."""
 
     element_id: str
     element_type: str
     started: datetime
     ended: datetime | None = None
     status: StepStatus = "active"
-    times: int = 1
+    times: int = 0
+    open: int = 0
     failures: int = 0
     trouble: str = ""
 
@@ -63,22 +64,23 @@ class InstanceProgress:
         element_id, kind = record.value["elementId"], record.value["bpmnElementType"]
         if kind in _HOLDS_OTHERS or kind == "SEQUENCE_FLOW":
             return None
-        if record.intent == "ELEMENT_ACTIVATED":
-            return self._started(element_id, kind, record.timestamp)
-        if record.intent in _FINAL and element_id in self.steps:
-            step = self.steps[element_id]
-            step.ended, step.status = record.timestamp, _FINAL[record.intent]
-            return step
-        return None
-
-    def _started(self, element_id: str, kind: str, moment: datetime) -> Step:
+        if record.intent == "ELEMENT_ACTIVATING":
+            # Already now: an incident (no flow matches, a mapping fails) may keep it from ever becoming active.
+            self._begin(element_id, kind, record.timestamp)
+            return None
         step = self.steps.get(element_id)
-        if step is None:
-            step = self.steps[element_id] = Step(element_id, kind, moment)
-        else:
-            step.times += 1
-            step.status = "active"
-        return step
+        if step is not None and record.intent in _FINAL:
+            step.open -= 1
+            step.ended = record.timestamp
+            step.status = "active" if step.open else _FINAL[record.intent]
+            return step
+        return step if record.intent == "ELEMENT_ACTIVATED" else None
+
+    def _begin(self, element_id: str, kind: str, moment: datetime) -> None:
+        step = self.steps.setdefault(element_id, Step(element_id, kind, moment))
+        step.times += 1
+        step.open += 1
+        step.status = "active"
 
     def _job_trouble(self, record: Record) -> Step | None:
         step = self._trouble(record, str(record.value.get("errorMessage", "")))

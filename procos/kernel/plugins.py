@@ -56,10 +56,14 @@ def discover(entry_points: Iterable[importlib.metadata.EntryPoint] | None = None
 def _load(entry: importlib.metadata.EntryPoint) -> Tde[..., Any]:
     try:
         loaded = entry.load()
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise PluginError(f"{entry.value} cannot be loaded: {type(error).__name__}: {error}") from error
     if not isinstance(loaded, Tde):
         raise PluginError(f"{entry.value} is {type(loaded).__name__}, not a function decorated with @tde")
+    try:
+        loaded.manifest()
+    except Exception as error:
+        raise PluginError(f"{entry.value} cannot be described: {error}") from error
     return loaded
 
 

@@ -5,6 +5,7 @@ import os
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Final
 
 import filelock
 import psutil
@@ -13,6 +14,9 @@ from pydantic import ValidationError
 from procos.errors import KernelError
 from procos.kernel.home import Home
 from procos.model.kernel_state import KernelState
+
+_CLOCK_SLACK_S: Final = 2.0
+"""Linux tells when a process began by the moment of its boot, which moves by a second when the clock is corrected."""
 
 
 @contextlib.contextmanager
@@ -69,11 +73,20 @@ def read(home: Home) -> KernelState | None:
 
 
 def last_known(home: Home) -> KernelState | None:
-    """The state that the last kernel of this home left, whether it still runs or not."""
+    """The state that the last kernel of this home left, whether it still runs or not.
+
+    Raises:
+        KernelError: the state file cannot be read.
+    """
     try:
         return KernelState.model_validate_json(home.state_file.read_bytes())
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
+    except OSError as error:
+        raise KernelError(
+            f"{home.state_file} cannot be read: {error.strerror}",
+            hint="make it readable for this user, or choose another home with --home or PROCOS_HOME",
+        ) from error
     except ValidationError:
         return None  # of another version of ProcOS: it tells nothing that this one could use
 
@@ -82,7 +95,8 @@ def is_alive(state: KernelState) -> bool:
     """Whether the very process that wrote `state` runs; another one under its recycled id does not count."""
     try:
         process = psutil.Process(state.pid)
-        return process.create_time() == state.process_created and process.status() != psutil.STATUS_ZOMBIE
+        is_same = abs(process.create_time() - state.process_created) < _CLOCK_SLACK_S
+        return is_same and process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
 

@@ -21,7 +21,7 @@ def read_resources(paths: Sequence[Path]) -> list[Resource]:
     Raises:
         UsageError: a file is missing, too large, of another kind, or broken; names the file and the line.
     """
-    files = [file for path in paths for file in _expand(path)]
+    files = dict.fromkeys(file.absolute() for path in paths for file in _expand(path))
     resources: dict[str, Resource] = {}
     for file in files:
         if file.name in resources:
@@ -79,12 +79,16 @@ def _check_xml(file: Path, content: bytes) -> None:
             f"{file}, line {error.lineno}, column {error.offset + 1}: broken XML: {reason}",
             hint="open it in Camunda Modeler, or mend that line",
         ) from None
+    except (LookupError, ValueError) as error:
+        raise UsageError(
+            f"{file}, line {parser.CurrentLineNumber}: its encoding cannot be read: {error}", hint="save it as UTF-8"
+        ) from None
 
 
 def _check_json(file: Path, content: bytes) -> None:
     try:
         form = json.loads(content)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UsageError(f"{file} is not a form: broken JSON: {error}") from None
     if not isinstance(form, dict) or not form.get("id"):
         raise UsageError(f"{file} is not a form: it has no 'id'", hint="save it from Camunda Modeler")

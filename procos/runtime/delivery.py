@@ -14,12 +14,14 @@ _LONGEST_WAIT_S = 2.0
 _log = logging.getLogger(__name__)
 
 
-async def deliver(source: JobSource, job: Job, outcome: Outcome, *, seconds_left: Callable[[], float]) -> bool:
-    """Delivers the outcome; says whether the engine has it.
+async def deliver(
+    source: JobSource, job: Job, outcome: Outcome, *, seconds_left: Callable[[], float]
+) -> Outcome | None:
+    """Delivers the outcome; returns what the engine has in the end, None when it has nothing.
 
     Backpressure, a gateway that is away and time-outs are tried again until `seconds_left()` of the lease is used up:
     finished work is never failed for them. A job that is gone after such a retry was recorded the first time. A result
-    that the engine refuses (too large, say) fails the job for good, with the engine's reason.
+    or a BPMN error that the engine refuses (too large, say) fails the job for good, with the engine's reason.
     """
     wait, tried_before = _FIRST_WAIT_S, False
     while True:
@@ -27,17 +29,18 @@ async def deliver(source: JobSource, job: Job, outcome: Outcome, *, seconds_left
             await source.deliver(job, outcome)
         except EngineNotFound:
             _log.info("job %s (element '%s') is gone from the engine", job.key, job.element_id)
-            return tried_before
+            return outcome if tried_before else None
         except EngineRejected as error:
             _log.error("job %s (element '%s'): %s", job.key, job.element_id, error)
-            if not isinstance(outcome, Completed):
-                return False
-            outcome = Failed(f"the engine refused the result: {error.reason}", retries=0)
+            if isinstance(outcome, Failed):
+                return None
+            refused = "the result" if isinstance(outcome, Completed) else f"the BPMN error '{outcome.code}'"
+            outcome = Failed(f"the engine refused {refused}: {error.reason}", retries=0)
         except EngineError as error:
             if seconds_left() <= wait:
                 _log.error("job %s: its lease is over before its result was taken: %s", job.key, error)
-                return False
+                return None
             await asyncio.sleep(wait * random.uniform(0.5, 1.5))  # noqa: S311 - not for secrecy
             wait, tried_before = min(wait * 2, _LONGEST_WAIT_S), True
         else:
-            return True
+            return outcome

@@ -34,9 +34,10 @@ class WorkerPool:
         """Stops all workers, or those of `job_types`: no new jobs, `grace` for running ones, the rest handed back."""
         chosen = list(self._workers) if job_types is None else list(job_types)
         await asyncio.gather(*(self._workers[job_type].drain(grace) for job_type in chosen))
-        await asyncio.gather(*(self._tasks.pop(job_type) for job_type in chosen), return_exceptions=True)
+        await asyncio.gather(*(self._tasks[job_type] for job_type in chosen), return_exceptions=True)
+        # Only now: a drain that was cancelled on the way can be repeated.
         for job_type in chosen:
-            del self._workers[job_type]
+            del self._workers[job_type], self._tasks[job_type]
 
     def reports(self) -> tuple[WorkerReport, ...]:
         """Every worker in numbers."""

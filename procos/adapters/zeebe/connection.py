@@ -1,7 +1,7 @@
 """How to reach a Zeebe gateway: plaintext, TLS or OAuth, on pyzeebe's channels."""
 
 import ipaddress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import grpc
@@ -22,7 +22,7 @@ class OAuth:
     """OAuth client credentials (RFC 6749, 4.4) for a gateway."""
 
     client_id: str
-    client_secret: str
+    client_secret: str = field(repr=False)
     authorization_url: str
     audience: str | None = None
     scope: str | None = None

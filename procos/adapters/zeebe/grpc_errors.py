@@ -15,13 +15,20 @@ from procos.errors import (
     EngineUnavailable,
 )
 
-_REJECTION = re.compile(r"^Command '\w+' rejected with code '\w+': ")
+_REJECTION = re.compile(r"^Command '\w+' rejected with code '\w+':\s*")
 _TOO_BIG = re.compile(r"exceeds maximum size|larger than max|too large", re.IGNORECASE)
+_OVER_BROKERS_LIMIT = re.compile(r"EXCEEDED_BATCH_RECORD_SIZE|above configured maxMessageSize")
+"""The broker's own words; its versions send them under different statuses, some with no reason at all."""
 
 
 def translate(error: grpc.aio.AioRpcError, *, doing: str, address: str) -> EngineError:
     """The `EngineError` for a failed call; `doing` names what was tried ("deploy a.bpmn")."""
-    reason = _REJECTION.sub("", error.details() or "").strip() or error.code().name
+    details = (error.details() or "").strip()
+    reason = _REJECTION.sub("", details) or details or error.code().name
+    if _OVER_BROKERS_LIMIT.search(details):
+        return _too_large(reason, doing, address)
+    if error.code() in _UNSPECIFIC and _REJECTION.match(details):
+        return _rejected(reason, doing, address)
     return _BY_STATUS.get(error.code(), _failed)(reason, doing, address)
 
 
@@ -38,12 +45,16 @@ def _timeout(reason: str, doing: str, address: str) -> EngineError:
 
 def _exhausted(reason: str, doing: str, address: str) -> EngineError:
     if _TOO_BIG.search(reason):
-        return EngineRejected(
-            f"cannot {doing}: the message is larger than the engine takes (4 MiB): {_first_line(reason)}",
-            reason=reason,
-            hint="keep large data in a file or store, and pass its address in the variable",
-        )
+        return _too_large(reason, doing, address)
     return EngineOverloaded(f"the engine at {address} is overloaded ({doing}): {_first_line(reason)}")
+
+
+def _too_large(reason: str, doing: str, address: str) -> EngineError:  # noqa: ARG001 - one signature for all
+    return EngineRejected(
+        f"cannot {doing}: the message is larger than the engine takes (4 MiB): {_first_line(reason)}",
+        reason=reason,
+        hint="keep large data in a file or store, and pass its address in the variable",
+    )
 
 
 def _not_found(reason: str, doing: str, address: str) -> EngineError:
@@ -69,6 +80,9 @@ def _failed(reason: str, doing: str, address: str) -> EngineError:
 def _first_line(reason: str) -> str:
     return reason.splitlines()[0] if reason else reason
 
+
+_UNSPECIFIC = frozenset({grpc.StatusCode.UNKNOWN, grpc.StatusCode.INTERNAL})
+"""What the gateway calls a rejection by the broker that it has no better name for."""
 
 _BY_STATUS: dict[grpc.StatusCode, Callable[[str, str, str], EngineError]] = {
     grpc.StatusCode.UNAVAILABLE: _unavailable,

@@ -12,6 +12,7 @@ from pyzeebe.proto.gateway_pb2_grpc import GatewayStub
 
 from procos.adapters.zeebe.gateway import ANSWER_TIME
 from procos.adapters.zeebe.grpc_errors import translate
+from procos.errors import EngineNotFound
 from procos.model.job import Completed, ErrorThrown, Failed, Job, Outcome
 
 if TYPE_CHECKING:
@@ -76,6 +77,8 @@ class ZeebeJobs:
                     )
                     await self._stub.ThrowError(thrown, timeout=timeout)
         except grpc.aio.AioRpcError as error:
+            if error.code() is grpc.StatusCode.FAILED_PRECONDITION:  # it is not activated any more: not ours
+                raise EngineNotFound(f"job {job.key} is no longer ours: {error.details()}") from error
             raise translate(error, doing=f"deliver the result of job {job.key}", address=self._address) from error
 
     async def renew(self, job: Job, lease: timedelta) -> None:

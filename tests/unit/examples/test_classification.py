@@ -1,4 +1,5 @@
 import pytest
+
 from licence_audit.classification import classify
 from licence_audit.policy import load
 

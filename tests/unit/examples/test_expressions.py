@@ -1,4 +1,5 @@
 import pytest
+
 from licence_audit.expressions import ExpressionError, Licence, class_of, licences, parse
 
 CLASSES = {"MIT": "allowed", "MPL-2.0": "review", "GPL-3.0-only": "forbidden"}

@@ -2,6 +2,7 @@ import importlib.metadata
 import json
 
 import pytest
+
 from licence_audit.packages import LONGEST_LICENCE_NAME, list_installed, normalised
 
 

@@ -1,6 +1,7 @@
 import re
 
 import pytest
+
 from licence_audit.policy import SHIPPED_POLICY, PolicyError, load
 
 

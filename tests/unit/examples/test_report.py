@@ -2,6 +2,7 @@ import json
 import re
 
 import pytest
+
 from licence_audit.classification import classify
 from licence_audit.packages import list_installed
 from licence_audit.policy import load

@@ -4,7 +4,6 @@ import contextlib
 import hashlib
 import io
 import json
-import os
 import random
 import shutil
 import subprocess
@@ -193,12 +192,3 @@ def small_disk(tmp_path: Path) -> Callable[[int], tuple[tuple[str, ...], Path]]:
 @pytest.fixture
 def archive_of() -> Callable[..., bytes]:
     return make_archive
-
-
-@pytest.fixture(scope="session")
-def without_privileges() -> tuple[str, ...]:
-    """A prefix for a command that file permissions hold back, whoever runs the tests."""
-    if os.geteuid() != 0:
-        return ()
-    powers = "-dac_override,-dac_read_search"
-    return ("setpriv", f"--bounding-set={powers}", f"--inh-caps={powers}")

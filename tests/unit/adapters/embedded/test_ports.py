@@ -45,6 +45,7 @@ def test_every_port_is_the_default_or_a_free_one_some_tens_above_it():
 
 def test_a_default_that_is_taken_is_replaced():
     with reserved_ports(options_with()) as before, socket.socket() as server:
+        server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # a connection of an earlier engine may linger
         server.bind(("127.0.0.1", before.gateway))
         server.listen()
         with reserved_ports(options_with()) as after:
