@@ -67,7 +67,7 @@ def _boot_here(settings: "Settings") -> None:
     home.prepare()
     set_up_logging(level=settings.log_level, file=home.kernel_log)
     teller = _Teller(foreground=True)
-    with progress_bar() as bar:
+    with progress_bar(settings) as bar:
 
         def on_change(state: "KernelState") -> None:
             bar.stop()
@@ -85,7 +85,7 @@ def _boot_detached(settings: "Settings", given: dict[str, object]) -> None:
     if not settings.address:
         from procos.wiring.engines import embedded_engine
 
-        with progress_bar() as bar:  # here, where somebody sees it
+        with progress_bar(settings) as bar:  # here, where somebody sees it
             embedded_engine(settings).install(bar)
     command = [sys.executable, "-m", "procos", "boot"]
     for name, value in given.items():

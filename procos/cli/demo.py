@@ -37,7 +37,7 @@ def demo(
     kernel_home = Home(settings.home)
     kernel_home.prepare()
     set_up_logging(level=settings.log_level, file=kernel_home.kernel_log, quiet=True)
-    with progress_bar() as bar, serve_webhook() as webhook:
+    with progress_bar(settings) as bar, serve_webhook() as webhook:
         tell(f"starting Zeebe {settings.engine_version}")
         with running_engine(settings, progress=bar) as state:
             bar.stop()

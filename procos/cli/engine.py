@@ -21,7 +21,7 @@ def install(
     from procos.wiring.engines import embedded_engine
 
     settings = settings_of(engine_version=engine_version).values
-    with progress_bar() as bar:
+    with progress_bar(settings) as bar:
         folder = embedded_engine(settings).install(bar)
     say(f"Zeebe {settings.engine_version} is in {folder}")
 
@@ -39,7 +39,7 @@ def start(
     settings = settings_of(
         home=home, engine_version=engine_version, engine_home=engine_home, engine_port=engine_port
     ).values
-    with progress_bar() as bar:
+    with progress_bar(settings) as bar:
         running = embedded_engine(settings).start(started_by="operator", progress=bar)
     say(f"Zeebe {running.version} {'runs already' if running.adopted else 'started'} at {running.address}")
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
     from rich.table import Table
 
-    from procos.settings import LoadedSettings
+    from procos.settings import LoadedSettings, Settings
 
 
 def settings_of(*, quiet: bool = False, **options: Any) -> "LoadedSettings":  # noqa: ANN401 - fields of Settings
@@ -92,12 +92,17 @@ class ProgressBar:
             self._step = step
             return
         if step != self._step or self._shown is None:
-            self.stop()
+            self._complete()
             self._shown = _counter() if total else _spinner()
             self._task, self._step = self._shown.add_task(step, total=total or None), step
             self._shown.start()
         if self._task is not None:
             self._shown.update(self._task, completed=done, total=total or None)
+
+    def _complete(self) -> None:
+        if self._shown is not None and self._task is not None:
+            self._shown.update(self._task, completed=self._shown.tasks[0].total)
+        self.stop()
 
     def stop(self) -> None:
         """Ends the step that is shown; the next call starts another."""
@@ -107,8 +112,12 @@ class ProgressBar:
 
 
 @contextlib.contextmanager
-def progress_bar() -> Iterator[ProgressBar]:
-    """A bar that appears with the first step, and is gone at the end."""
+def progress_bar(settings: "Settings") -> Iterator[ProgressBar]:
+    """A bar for the engine manager's steps; the engine's licence is named first where it has to be fetched."""
+    from procos.wiring.engines import licence_notice
+
+    if notice := licence_notice(settings):
+        say(notice)
     bar = ProgressBar()
     try:
         yield bar

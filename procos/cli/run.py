@@ -63,7 +63,7 @@ def read_variables(pairs: list[str], whole: str | None) -> dict[str, Any]:
         if not equals or not name:
             raise UsageError(f"--var {pair}: give NAME=VALUE")
         try:
-            variables[name] = json.loads(value)
+            variables[name] = _from_json(value)
         except ValueError:
             variables[name] = value
     return variables
@@ -74,11 +74,11 @@ def _read_whole(whole: str) -> dict[str, Any]:
     if whole.startswith("@"):
         where = whole[1:]
         try:
-            text = Path(where).read_text(encoding="utf-8")
+            text = Path(where).read_text(encoding="utf-8-sig")
         except (OSError, UnicodeDecodeError) as error:
             raise UsageError(f"--vars {whole}: the file cannot be read: {error}") from None
     try:
-        variables = json.loads(text)
+        variables = _from_json(text)
     except ValueError as error:
         raise UsageError(f"{where} is not JSON: {error}", hint="""give an object, such as '{"amount": 3}'""") from None
     if not isinstance(variables, dict):
@@ -86,6 +86,16 @@ def _read_whole(whole: str) -> dict[str, Any]:
             f"{where} is {type(variables).__name__}, not a JSON object", hint="""such as '{"amount": 3}'"""
         )
     return variables
+
+
+def _from_json(text: str) -> Any:  # noqa: ANN401 - any JSON value
+    """What the engine takes for JSON, too: Python alone reads NaN and infinity."""
+    try:
+        value = json.loads(text)
+        json.dumps(value, allow_nan=False)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+    return value
 
 
 class _Run:

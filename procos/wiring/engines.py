@@ -5,6 +5,8 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 from procos.adapters.embedded.broker import EmbeddedEngine
+from procos.adapters.embedded.catalogue import DISTRIBUTIONS
+from procos.adapters.embedded.distribution import installed
 from procos.adapters.embedded.options import EngineOptions
 from procos.adapters.record_log import RecordLog
 from procos.adapters.zeebe.connection import Connection, OAuth, open_channel
@@ -43,6 +45,15 @@ def embedded_engine(settings: Settings) -> EmbeddedEngine:
             start_timeout=settings.engine_start_timeout,
         )
     )
+
+
+def licence_notice(settings: Settings) -> str | None:
+    """What to tell a person before the engine is fetched, or None when nothing will be."""
+    facts = DISTRIBUTIONS.get(settings.engine_version)
+    if facts is None or settings.address or settings.engine_home or installed(facts.version, cache=settings.cache):
+        return None
+    size = f"{facts.size / 1024**2:.0f} MiB"
+    return f"Zeebe {facts.version} will be fetched, once ({size}). It is Camunda's, under the {facts.licence}."
 
 
 @contextlib.asynccontextmanager

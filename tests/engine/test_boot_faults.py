@@ -1,7 +1,6 @@
 """What a person sees when a boot cannot succeed: which part, why, and the mend; and nothing is left behind."""
 
 import json
-import os
 import re
 import shutil
 import signal
@@ -48,23 +47,14 @@ def test_pinned_port_that_is_taken_is_named(procos: Procos) -> None:
     assert "Traceback" not in done.stderr
 
 
-def test_home_without_permission_is_named(tmp_path: Path) -> None:
+def test_home_without_permission_is_named(tmp_path: Path, without_privileges: tuple[str, ...]) -> None:
     closed = tmp_path / "closed"
     closed.mkdir(mode=0o500)
     command = procos_in(closed / "home")
-    # root may write anywhere: without that capability it is an ordinary user
-    drop = (
-        ["setpriv", "--bounding-set=-dac_override,-dac_read_search", "--inh-caps=-dac_override"]
-        if os.geteuid() == 0
-        else []
-    )
     done = subprocess.run(
-        [*drop, *command.command("boot", "--detach")],
-        env=dict(command.environment),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+        [*without_privileges, *command.command("boot", "--detach")],
+        env=dict(command.environment), capture_output=True, text=True, check=False,
+    )  # fmt: skip
     assert done.returncode == 1
     assert str(closed / "home") in done.stderr
     assert "--home" in done.stderr
