@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 CONSTRAINTS := .ci/constraints
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: demo test check lint types imports bench lock clean
+.PHONY: demo test check lint types imports bench docs lock clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/demo.installed ## boot, run the shipped example on real input, show what happened, stop
@@ -28,6 +28,9 @@ imports: $(VENV)/test.installed
 
 bench: $(VENV)/test.installed ## prints the figures that docs/benchmarks.md keeps
 	$(BIN)/python tests/bench/measure.py
+
+docs: $(VENV)/test.installed ## writes the reference pages anew, from the code
+	$(BIN)/python docs/generate.py
 
 lock: ## resolves the constraints anew (needs uv)
 	uv pip compile -q --upgrade --generate-hashes --universal --python-version 3.11 --no-annotate --no-header \

@@ -152,11 +152,11 @@ class Settings(BaseSettings):
     def _host_and_port(cls, address: str | None) -> str | None:
         if not address:
             return None
-        bare = address.removeprefix("grpc://").removeprefix("grpcs://").removeprefix("http://").removeprefix("https://")
-        host, _, port = bare.rstrip("/").rpartition(":")
-        if not host or not port.isdigit():
-            raise ValueError("give HOST:PORT, for example 127.0.0.1:26500")
-        return bare.rstrip("/")
+        scheme, _, rest = address.rpartition("://")
+        host, _, port = rest.rstrip("/").rpartition(":")
+        if scheme not in {"", "grpc", "grpcs", "http", "https"} or not host or not port.isdigit():
+            raise ValueError("give HOST:PORT, for example 127.0.0.1:26500, or grpcs://HOST:PORT for TLS")
+        return address.rstrip("/")
 
     @classmethod
     def settings_customise_sources(

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 
 
 def deploy(
-    files: Annotated[list[Path], typer.Argument(help="BPMN, DMN and form files, or folders of them.")],
+    files: Annotated[
+        list[Path], typer.Argument(metavar="FILE...", help="BPMN, DMN and form files, or folders of them.")
+    ],
     home: options.Home = None,
     address: options.Address = None,
     as_json: options.Json = False,

@@ -23,7 +23,8 @@ def install(
     settings = settings_of(engine_version=engine_version).values
     with progress_bar(settings) as bar:
         folder = embedded_engine(settings).install(bar)
-    say(f"Zeebe {settings.engine_version} is in {folder}")
+    say(f"Zeebe {settings.engine_version} is in")
+    typer.echo(folder)
 
 
 @app.command()

@@ -25,14 +25,21 @@ if TYPE_CHECKING:
 
 def run(
     target: Annotated[str, typer.Argument(help="A process id, or a BPMN file to deploy and run.", metavar="ID|FILE")],
-    var: Annotated[list[str] | None, typer.Option("--var", help="NAME=VALUE; JSON, or else text. Repeatable.")] = None,
-    variables: Annotated[str | None, typer.Option("--vars", help="A JSON object, or @FILE with one.")] = None,
+    var: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--var", metavar="NAME=VALUE", help="A start variable; the value is JSON, or else text. Repeatable."
+        ),
+    ] = None,
+    variables: Annotated[
+        str | None, typer.Option("--vars", metavar="JSON|@FILE", help="A JSON object, or a file with one.")
+    ] = None,
     process: Annotated[
-        str | None, typer.Option("--process", help="Which process of a FILE that holds several.")
+        str | None, typer.Option("--process", metavar="ID", help="Which process of a FILE that holds several.")
     ] = None,
     wait: Annotated[bool, typer.Option("--wait", help="Wait for the end and print the result as JSON.")] = False,
     follow: Annotated[bool, typer.Option("--follow", help="Show each step as it happens, until the end.")] = False,
-    timeout: Annotated[float, typer.Option("--timeout", min=1, help="Longest wait, in seconds.")] = 600,
+    timeout: Annotated[float, typer.Option("--timeout", metavar="SECONDS", min=1, help="Longest wait.")] = 600,
     home: options.Home = None,
     address: options.Address = None,
     as_json: options.Json = False,
@@ -172,6 +179,8 @@ class _Run:
             async with asyncio.timeout(self._timeout.total_seconds()):
                 async for record in tail.of_instance(instance.key):
                     step = progress.apply(record)
+                    if self._wait and record.value_type == "INCIDENT" and record.intent == "CREATED":
+                        raise _stopped(instance.key, self._names, step)
                     if step is not None and (self._follow or step.trouble):
                         self._tell(step, record.timestamp)
         except TimeoutError:
@@ -195,3 +204,11 @@ class _Run:
             f"{moment.astimezone():%H:%M:%S}  {step.status:<10} {name}{times}"
             + (f"  ! {step.trouble}" if step.trouble else "")
         )
+
+
+def _stopped(process_instance_key: int, names: dict[str, str], step: "Step | None") -> EngineError:
+    where = f" at '{names.get(step.element_id) or step.element_id}': {step.trouble}" if step else ""
+    return EngineError(
+        f"instance {process_instance_key} stopped{where}",
+        hint="mend what it names, then resolve the incident (zbctl, Operate): the instance goes on from there",
+    )

@@ -20,7 +20,7 @@ from procos.model.deployment import Deployment, Resource
 from procos.model.kernel_state import Problem
 from procos.ports.engine import Engine
 from procos.sdk.context import TaskContext
-from procos.sdk.registration import NoConfig, Tde, tde
+from procos.sdk.registration import Tde, tde
 
 PROCESS_ID: Final = "procos-bootstrap"
 _log = logging.getLogger(__name__)
@@ -84,7 +84,7 @@ class Bootstrap:
     def tdes(self) -> list[Tde[..., Any]]:
         """The kernel's own jobs, as TDEs whose job types carry the kernel's id: each kernel examines itself."""
 
-        async def health(_: NoInput, context: TaskContext[NoConfig]) -> Well:
+        async def health(_: NoInput, context: TaskContext) -> Well:
             try:
                 return Well(finding=await self.checks.run(context.headers.get("check", "")))
             except ProcosError as error:

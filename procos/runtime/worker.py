@@ -115,9 +115,10 @@ class Worker:
             await self._free_slot()
             try:
                 await self._take()
-            except EngineError as error:
+            except Exception as error:  # noqa: BLE001 - no answer, however odd, may leave a job type without its worker
                 if not away:
-                    _log.warning("worker for '%s' waits for the engine: %s", self.job_type, error)
+                    defect = None if isinstance(error, EngineError) else error
+                    _log.warning("worker for '%s' waits for the engine: %s", self.job_type, error, exc_info=defect)
                 away = True
                 await asyncio.sleep(wait * random.uniform(0.5, 1.5))  # noqa: S311 - not for secrecy
                 wait = min(wait * 2, _LONGEST_WAIT_S)

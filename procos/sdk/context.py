@@ -4,11 +4,19 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Generic
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict
+from typing_extensions import TypeVar
 
-ConfigT = TypeVar("ConfigT", bound=BaseModel)
+
+class NoConfig(BaseModel):
+    """The configuration of a TDE that has none."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+ConfigT = TypeVar("ConfigT", bound=BaseModel, default=NoConfig)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,23 +8,17 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Generic, ParamSpec, TypeVar
 
-from pydantic import AliasChoices, AliasPath, BaseModel, ConfigDict, RootModel
+from pydantic import AliasChoices, AliasPath, BaseModel, RootModel
 
 from procos.errors import PluginError
 from procos.model.tde import Mode, TdeManifest
-from procos.sdk.context import TaskContext
+from procos.sdk.context import NoConfig, TaskContext
 from procos.sdk.retry import RetryPolicy
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,62}")
-
-
-class NoConfig(BaseModel):
-    """The configuration of a TDE that has none."""
-
-    model_config = ConfigDict(extra="forbid")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -73,8 +73,7 @@ async def prepared_kernel(
     """A kernel that is connected and ready to `run`."""
     home = Home(settings.home)
     found = plugins.discover()
-    for registered in found.tdes:
-        tde_config(settings, registered.tde)  # a wrong table is an error now, not at the first job
+    check_tables(settings, found)
     async with connect(settings) as session:
         kernel = Kernel(
             engine=session.engine,
@@ -102,6 +101,21 @@ def worker_pool(settings: Settings, session: EngineSession, home: Home) -> Worke
         )
 
     return WorkerPool(make_worker)
+
+
+def check_tables(settings: Settings, found: plugins.Plugins) -> None:
+    """Checks all [tde.NAME] tables now, and not at the first job.
+
+    Raises:
+        SettingsError: a table is wrong, or is for a TDE that is not installed.
+    """
+    names = [registered.tde.name for registered in found.tdes]
+    broken = [plugin.name for plugin in found.broken]
+    for name in settings.tde:
+        if name not in (*names, *broken):
+            raise SettingsError(f"setting [tde.{name}]: there is no such TDE", hint=f"installed are {', '.join(names)}")
+    for registered in found.tdes:
+        tde_config(settings, registered.tde)
 
 
 def tde_config(settings: Settings, tde: Tde[..., Any]) -> Any:  # noqa: ANN401 - the TDE's own model

@@ -91,13 +91,18 @@ async def connect_to(connection: Connection, records: RecordSource | None) -> As
 
 
 def _connection(settings: Settings, address: str) -> Connection:
+    scheme, _, rest = address.rpartition("://")
     return Connection(
-        address=address,
-        plaintext=settings.plaintext,
+        address=rest.rstrip("/"),
+        plaintext=_PLAINTEXT_OF.get(scheme, settings.plaintext),
         ca_certificate=settings.ca_certificate,
         oauth=_oauth(settings),
         tenant_id=settings.tenant_id,
     )
+
+
+_PLAINTEXT_OF = {"grpc": True, "http": True, "grpcs": False, "https": False}
+"""What the scheme of an address says; without one the setting counts."""
 
 
 def _oauth(settings: Settings) -> OAuth | None:
@@ -107,6 +112,11 @@ def _oauth(settings: Settings) -> OAuth | None:
         raise SettingsError(
             "setting client_id is there, but client_secret or authorization_url is missing",
             hint="all three make an OAuth login; `procos config` shows where each comes from",
+        )
+    if settings.plaintext:
+        raise SettingsError(
+            "setting plaintext is on, and client_id too: a login is not sent without TLS",
+            hint="remove one of them; `procos config` shows where each comes from",
         )
     return OAuth(
         client_id=settings.client_id,

@@ -79,6 +79,7 @@ def test_data_of_a_newer_engine_is_refused_and_kept(procos: Procos) -> None:
         ({"PROCOS_LEES": "1"}, ["PROCOS_LEES", "procos config"]),
         ({"PROCOS_ENGINE_VERSION": "7.0"}, ["7.0", "8.6.0"]),
         ({"PROCOS_TDE__SHELL__PROGRAM": '["ls"]'}, ["[tde.shell]", "program"]),
+        ({"PROCOS_TDE__SHEL__PROGRAMS": '["ls"]'}, ["[tde.shel]", "shell"]),
         ({"ZEEBE_ADDRESS": "nonsense"}, ["ZEEBE_ADDRESS", "HOST:PORT"]),
     ],
 )

@@ -15,7 +15,6 @@ from procos.kernel.instance_progress import InstanceProgress, Step
 from procos.model.deployment import Resource
 from procos.runtime.worker import Worker
 from procos.sdk import BpmnError, RetryPolicy, TaskContext, tde
-from procos.sdk.registration import NoConfig
 from procos.wiring.engines import EngineSession
 from tests.engine.processes import one_task
 
@@ -227,7 +226,7 @@ async def test_drain_hands_jobs_back_with_retries_unchanged(session: EngineSessi
     started = asyncio.Event()
 
     @tde("test-drain", description="Never ends")
-    async def stuck(_: Anything, context: TaskContext[NoConfig]) -> None:
+    async def stuck(_: Anything, context: TaskContext) -> None:
         seen.append(context.attempt)
         started.set()
         if len(seen) == 1:
