@@ -64,7 +64,7 @@ async def connect(settings: Settings) -> AsyncIterator[EngineSession]:
         EngineUnavailable: no gateway is set and no engine runs in the home.
     """
     if settings.address:
-        async with connect_to(_connection(settings, settings.address), None) as session:
+        async with connect_to(connection_to(settings, settings.address), None) as session:
             yield session
         return
     embedded = embedded_engine(settings)
@@ -74,7 +74,7 @@ async def connect(settings: Settings) -> AsyncIterator[EngineSession]:
             f"no engine runs in {settings.home}",
             hint="`procos boot` starts one; ZEEBE_ADDRESS names another gateway, --home another home",
         )
-    async with connect_to(_connection(settings, running.address), RecordLog(embedded.record_log_path)) as session:
+    async with connect_to(connection_to(settings, running.address), RecordLog(embedded.record_log_path)) as session:
         yield session
 
 
@@ -90,13 +90,25 @@ async def connect_to(connection: Connection, records: RecordSource | None) -> As
         await engine.close()
 
 
-def _connection(settings: Settings, address: str) -> Connection:
+def connection_to(settings: Settings, address: str) -> Connection:
+    """How to reach the gateway at `address` by the settings; a scheme in front of it decides about TLS.
+
+    Raises:
+        SettingsError: the login is incomplete, or would be sent without TLS.
+    """
     scheme, _, rest = address.rpartition("://")
+    plaintext = _PLAINTEXT_OF.get(scheme, settings.plaintext)
+    oauth = _oauth(settings)
+    if oauth and plaintext:
+        raise SettingsError(
+            "setting client_id is there, but the gateway is to be reached without TLS: a login is not sent so",
+            hint="remove plaintext, or client_id; `procos config` shows where each comes from",
+        )
     return Connection(
         address=rest.rstrip("/"),
-        plaintext=_PLAINTEXT_OF.get(scheme, settings.plaintext),
+        plaintext=plaintext,
         ca_certificate=settings.ca_certificate,
-        oauth=_oauth(settings),
+        oauth=oauth,
         tenant_id=settings.tenant_id,
     )
 
@@ -112,11 +124,6 @@ def _oauth(settings: Settings) -> OAuth | None:
         raise SettingsError(
             "setting client_id is there, but client_secret or authorization_url is missing",
             hint="all three make an OAuth login; `procos config` shows where each comes from",
-        )
-    if settings.plaintext:
-        raise SettingsError(
-            "setting plaintext is on, and client_id too: a login is not sent without TLS",
-            hint="remove one of them; `procos config` shows where each comes from",
         )
     return OAuth(
         client_id=settings.client_id,

@@ -120,7 +120,13 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Procos]:
             command("down")
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    """One loop for all tests of a process: gRPC's threads may still speak to the loop of a test that has ended."""
+    return "asyncio"
+
+
+@pytest.fixture(scope="session")
 async def session(shared: Procos) -> AsyncIterator[EngineSession]:
     """A connection to the shared engine."""
     async with connect(shared.settings) as session:

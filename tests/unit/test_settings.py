@@ -150,8 +150,8 @@ def test_a_drain_may_have_no_grace_but_no_negative_one():
     ("text", "wanted"),
     [
         ("127.0.0.1:26500", "127.0.0.1:26500"),
-        ("grpc://gateway:26500/", "gateway:26500"),
-        ("https://x.bru-2.zeebe.camunda.io:443", "x.bru-2.zeebe.camunda.io:443"),
+        ("grpc://gateway:26500/", "grpc://gateway:26500"),
+        ("https://x.bru-2.zeebe.camunda.io:443", "https://x.bru-2.zeebe.camunda.io:443"),
         ("[::1]:26500", "[::1]:26500"),
     ],
 )

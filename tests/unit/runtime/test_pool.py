@@ -126,17 +126,18 @@ async def test_a_drain_that_was_interrupted_can_be_repeated():
         assert pool.reports() == ()
 
 
-async def test_a_worker_that_ends_by_an_error_is_logged_and_the_rest_can_be_drained(caplog):
+async def test_a_defect_in_taking_jobs_is_logged_and_leaves_the_worker_at_work(caplog):
     class Broken(MemoryJobs):
         async def activate(self, *_: Any, **__: Any) -> Any:
             raise ZeroDivisionError("a defect of ours")
 
     pool = pool_on(Broken())
-    with caplog.at_level(logging.ERROR):
+    with caplog.at_level(logging.WARNING):
         pool.start([tde_of(do, name="own")])
         await settle()
 
-    assert "worker tde.own stopped" in caplog.text
-    assert "a defect of ours" in caplog.text
+    assert "worker for 'tde.own' waits" in caplog.text
+    assert "ZeroDivisionError: a defect of ours" in caplog.text
+    assert [report.job_type for report in pool.reports()] == ["tde.own"]
     async with asyncio.timeout(5):
         await pool.drain(GRACE)
