@@ -34,7 +34,7 @@ def main() -> None:
         extra = [one - other for one, other in zip(boot, engine, strict=True)]
         _row(table, "boot over engine, run by run", "≤ 2 s", extra, "s")
         _row(table, "kernel at rest, resident", "≤ 120 MB", memory, "MB")
-        _row(table, "core and engine extra, installed with pip", "≤ 60 s", [_install(scratch / "venv")], "s")
+        _row(table, "pip install of core and engine", "≤ 60 s", [_install(scratch / "venv")], "s")
         demo = scratch / "demo"
         _procos("demo", home=demo)
         _row(table, "procos demo, second run", "< 25 s", _many(3, lambda: _timed("demo", home=demo)), "s")
