@@ -53,6 +53,17 @@ def processes_of() -> Callable[[Path], list[int]]:
     return find
 
 
+@pytest.fixture
+def left_of(processes_of: Callable[[Path], list[int]]) -> Callable[[Path], list[int]]:
+    """What is left of a home's processes; one that has its signal already may take a moment to be gone."""
+
+    def find(home: Path) -> list[int]:
+        found = [psutil.Process(pid) for pid in processes_of(home) if psutil.pid_exists(pid)]
+        return [process.pid for process in psutil.wait_procs(found, timeout=5)[1]]
+
+    return find
+
+
 class Starter:
     """A program that starts the engine of a home, then waits; its lines are the steps, then the facts as JSON."""
 

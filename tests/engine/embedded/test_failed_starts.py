@@ -19,28 +19,26 @@ pytestmark = pytest.mark.engine
     [(1, "Too small maximum heap"), (99_999_999, "Could not reserve enough space"), (24, "OutOfMemoryError")],
 )
 def test_a_heap_that_does_not_suit_is_told_with_the_setting(
-    home: Path, cache: Path, processes_of: Callable[[Path], list[int]], heap_mb: int, reason: str
+    home: Path, cache: Path, left_of: Callable[[Path], list[int]], heap_mb: int, reason: str
 ):
     engine = EmbeddedEngine(EngineOptions(home=home, cache=cache, heap_mb=heap_mb))
     with pytest.raises(EngineInstallError, match=rf"engine 8\.6\.0 ended while it started: .*{reason}") as caught:
         engine.start(started_by="test")
     assert f"another heap than {heap_mb} MiB (PROCOS_ENGINE_HEAP_MB" in str(caught.value.hint)
     assert engine.status() is None
-    assert processes_of(home) == []
+    assert left_of(home) == []
 
 
-def test_an_engine_that_is_not_ready_in_time_is_stopped(
-    home: Path, cache: Path, processes_of: Callable[[Path], list[int]]
-):
+def test_an_engine_that_is_not_ready_in_time_is_stopped(home: Path, cache: Path, left_of: Callable[[Path], list[int]]):
     engine = EmbeddedEngine(EngineOptions(home=home, cache=cache, start_timeout=timedelta(milliseconds=500)))
     with pytest.raises(EngineTimeout, match=r"did not become ready within 0\.5 s and was stopped") as caught:
         engine.start(started_by="test")
     assert "PROCOS_ENGINE_START_TIMEOUT" in str(caught.value.hint)
-    assert processes_of(home) == []
+    assert left_of(home) == []
 
 
 def test_an_engine_that_hangs_and_ignores_the_request_to_end_is_killed(
-    home: Path, cache: Path, processes_of: Callable[[Path], list[int]]
+    home: Path, cache: Path, processes_of: Callable[[Path], list[int]], left_of: Callable[[Path], list[int]]
 ):
     engine = EmbeddedEngine(EngineOptions(home=home, cache=cache, start_timeout=timedelta(seconds=1)))
 
@@ -50,11 +48,11 @@ def test_an_engine_that_hangs_and_ignores_the_request_to_end_is_killed(
 
     with pytest.raises(EngineTimeout):
         engine.start(started_by="test", progress=hang)
-    assert processes_of(home) == []
+    assert left_of(home) == []
 
 
 def test_what_progress_raises_ends_the_start_and_the_engine(
-    engine: EmbeddedEngine, home: Path, processes_of: Callable[[Path], list[int]]
+    engine: EmbeddedEngine, home: Path, left_of: Callable[[Path], list[int]]
 ):
     class Ended(Exception):
         pass
@@ -65,7 +63,5 @@ def test_what_progress_raises_ends_the_start_and_the_engine(
 
     with pytest.raises(Ended):
         engine.start(started_by="test", progress=end)
-    # The start script's own short-lived subshells may outlast it by a moment.
-    left = [psutil.Process(pid) for pid in processes_of(home) if psutil.pid_exists(pid)]
-    assert psutil.wait_procs(left, timeout=5)[1] == []
+    assert left_of(home) == []
     assert engine.status() is None
