@@ -39,10 +39,10 @@ def demo(
     set_up_logging(level=settings.log_level, file=kernel_home.kernel_log, quiet=True)
     with progress_bar(settings) as bar, serve_webhook() as webhook:
         tell(f"starting Zeebe {settings.engine_version}")
-        with running_engine(settings, progress=bar) as state:
+        with running_engine(settings, progress=bar) as ground:
             bar.stop()
-            tell(f"engine ready at {state.address}")
-            result = asyncio.run(play(settings, state, webhook, tell))
+            tell(f"engine ready at {ground.state.address}")
+            result = asyncio.run(play(settings, ground, webhook, tell))
             tell("example done; stopping the engine")
     tell("stopped")
     summary = {name: result.progress.variables.get(name) for name in _SUMMARY}

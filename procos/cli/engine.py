@@ -47,10 +47,19 @@ def start(
 
 @app.command()
 def stop(home: options.Home = None) -> None:
-    """Stop the engine of this home."""
+    """Stop the engine of this home; refused while a kernel works on it."""
+    from procos.errors import KernelError
+    from procos.kernel import presence
+    from procos.kernel.home import Home
     from procos.wiring.engines import embedded_engine
 
     settings = settings_of(home=home).values
+    kernel = presence.read(Home(settings.home))
+    if kernel is not None and kernel.embedded:
+        raise KernelError(
+            f"a kernel (process {kernel.pid}) works on this engine, and would start it again",
+            hint="`procos down` stops the kernel first, and with it the engine that it started",
+        )
     say("engine stopped" if embedded_engine(settings).stop() else f"no engine runs in {settings.home}")
 
 

@@ -21,6 +21,9 @@ from procos.sdk.registration import Tde
 LOOK_EVERY: Final = timedelta(seconds=2)
 """How often the kernel looks whether the engine is there, and says so in its state."""
 
+REVIVE_EVERY: Final = timedelta(seconds=10)
+"""How long the kernel waits after it could not start its embedded engine again."""
+
 _FIRST_WAIT_S = 0.2
 _LONGEST_WAIT_S = 5.0
 _log = logging.getLogger(__name__)
@@ -44,13 +47,17 @@ class Workers(Protocol):
 
 @dataclass(kw_only=True)
 class Kernel:
-    """One boot of the kernel in `home`, which must be held (`presence.hold`); `on_change` hears of each new state."""
+    """One boot of the kernel in `home`, which must be held (`presence.hold`); `on_change` hears of each new state.
+
+    `revive_engine` starts the embedded engine again where its process has ended; it blocks, and may raise EngineError.
+    """
 
     engine: Engine
     home: Home
     plugins: Plugins
     workers: Workers
     state: KernelState
+    revive_engine: Callable[[], None] | None = None
     drain_grace: timedelta = timedelta(seconds=20)
     on_change: Callable[[KernelState], None] = lambda _: None
     _failed_checks: dict[str, Problem] = field(default_factory=dict, init=False)
@@ -131,13 +138,23 @@ class Kernel:
         try:
             await self.engine.topology()
         except EngineError as error:
-            if isinstance(error, EngineUnavailable) and self.state.phase != "reconnecting":
+            if self.state.phase != "reconnecting":
                 _log.warning("the engine went away; jobs in hand go on, the rest waits: %s", error)
             self._change(phase="reconnecting", trouble=(_problem(error),))
+            if isinstance(error, EngineUnavailable) and self.revive_engine is not None:
+                await self._revive(self.revive_engine)
         else:
             if self.state.phase == "reconnecting":
                 _log.info("the engine is back")
             self._change(phase="ready")
+
+    async def _revive(self, revive_engine: Callable[[], None]) -> None:
+        try:
+            await asyncio.to_thread(revive_engine)
+        except EngineError as error:
+            _log.error("the embedded engine cannot be started again: %s", error)
+            self._change(phase="reconnecting", trouble=(_problem(error),))
+            await asyncio.sleep(REVIVE_EVERY.total_seconds())
 
     def _degrade(self, problem: Problem) -> None:
         _log.error("health check failed: %s %s", problem.what, problem.hint)

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import signal
 from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -40,12 +41,21 @@ def boot(
     Raises:
         ProcosError: something needed is not there; nothing that was started is left running.
     """
-    with running_engine(settings, progress=progress) as state:
-        asyncio.run(_until_signal(settings, state, on_change))
+    with running_engine(settings, progress=progress) as ground:
+        asyncio.run(_until_signal(settings, ground, on_change))
+
+
+@dataclass(frozen=True)
+class Ground:
+    """What a kernel stands on: its first state, the TDEs found, and how to start its embedded engine again."""
+
+    state: KernelState
+    plugins: plugins.Plugins
+    revive_engine: Callable[[], None] | None
 
 
 @contextlib.contextmanager
-def running_engine(settings: Settings, *, progress: Progress | None = None) -> Iterator[KernelState]:
+def running_engine(settings: Settings, *, progress: Progress | None = None) -> Iterator[Ground]:
     """Holds the home and, where no gateway is given, its engine: adopted or started, and stopped at the end.
 
     An engine that an operator started (`procos engine start`) is left running.
@@ -54,33 +64,36 @@ def running_engine(settings: Settings, *, progress: Progress | None = None) -> I
     home.prepare()
     with presence.hold(home), _terminable():
         state = presence.announce(home, version=__version__)
+        found = plugins.discover()
+        check_tables(settings, found)
         if settings.address:
-            yield state.model_copy(update={"embedded": False, "address": settings.address})
+            yield Ground(state.model_copy(update={"embedded": False, "address": settings.address}), found, None)
             return
         engine = embedded_engine(settings)
         running = engine.start(started_by=STARTED_BY_KERNEL, progress=progress)
+        state = state.model_copy(update={"address": running.address, "engine_version": running.version})
+        # Started again, it has to come back where this kernel and all others look for it.
+        again = embedded_engine(settings.model_copy(update={"engine_port": int(running.address.rpartition(":")[2])}))
         try:
-            yield state.model_copy(update={"address": running.address, "engine_version": running.version})
+            yield Ground(state, found, lambda: _start_again(again))
         finally:
-            if running.started_by == STARTED_BY_KERNEL:
-                engine.stop()
+            _stop_own(engine)
 
 
 @contextlib.asynccontextmanager
 async def prepared_kernel(
-    settings: Settings, state: KernelState, on_change: Callable[[KernelState], None]
+    settings: Settings, ground: Ground, on_change: Callable[[KernelState], None]
 ) -> AsyncIterator[tuple[Kernel, EngineSession]]:
     """A kernel that is connected and ready to `run`."""
     home = Home(settings.home)
-    found = plugins.discover()
-    check_tables(settings, found)
     async with connect(settings) as session:
         kernel = Kernel(
             engine=session.engine,
             home=home,
-            plugins=found,
+            plugins=ground.plugins,
             workers=worker_pool(settings, session, home),
-            state=state,
+            state=ground.state,
+            revive_engine=ground.revive_engine,
             drain_grace=settings.drain_grace,
             on_change=on_change,
         )
@@ -132,12 +145,18 @@ def tde_config(settings: Settings, tde: Tde[..., Any]) -> Any:  # noqa: ANN401 -
         raise SettingsError(problems, hint=f"[tde.{tde.name}] takes {fields}") from None
 
 
-async def _until_signal(settings: Settings, state: KernelState, on_change: Callable[[KernelState], None]) -> None:
+def _start_again(engine: EmbeddedEngine) -> None:
+    """Starts the engine where its process is gone; one that lives, and is only slow to answer, is left alone."""
+    if engine.status() is None:
+        engine.start(started_by=STARTED_BY_KERNEL)
+
+
+async def _until_signal(settings: Settings, ground: Ground, on_change: Callable[[KernelState], None]) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
-    async with prepared_kernel(settings, state, on_change) as (kernel, _):
+    async with prepared_kernel(settings, ground, on_change) as (kernel, _):
         await kernel.run(stop)
 
 
@@ -162,7 +181,10 @@ def stop_kernel(settings: Settings, *, longest: timedelta) -> tuple[bool, bool]:
         KernelError: the kernel does not end within `longest`.
     """
     kernel_ran = presence.terminate(Home(settings.home), longest=longest)
-    engine: EmbeddedEngine = embedded_engine(settings)
+    return kernel_ran, _stop_own(embedded_engine(settings))
+
+
+def _stop_own(engine: EmbeddedEngine) -> bool:
+    """Stops the engine where a kernel started it, and not an operator; says whether it did."""
     running = engine.status()
-    engine_ran = running is not None and running.started_by == STARTED_BY_KERNEL and engine.stop()
-    return kernel_ran, engine_ran
+    return running is not None and running.started_by == STARTED_BY_KERNEL and engine.stop()

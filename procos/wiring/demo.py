@@ -15,7 +15,7 @@ from procos.kernel.resource_files import element_names, read_resources
 from procos.model.kernel_state import KernelState
 from procos.resources import example
 from procos.settings import Settings
-from procos.wiring.boot import prepared_kernel
+from procos.wiring.boot import Ground, prepared_kernel
 from procos.wiring.engines import EngineSession
 
 EXAMPLE: Final = "licence_audit"
@@ -50,7 +50,7 @@ def demo_settings(settings: Settings) -> Settings:
     return settings.model_copy(update={"home": home, "address": None, "tde": tables})
 
 
-async def play(settings: Settings, state: KernelState, webhook: Webhook, tell: Callable[[str], None]) -> DemoResult:
+async def play(settings: Settings, ground: Ground, webhook: Webhook, tell: Callable[[str], None]) -> DemoResult:
     """Boots the kernel, deploys and runs the example, and drains; `tell` hears of each stage.
 
     Raises:
@@ -63,7 +63,7 @@ async def play(settings: Settings, state: KernelState, webhook: Webhook, tell: C
             tell(f"kernel ready, TDEs: {', '.join(now.tdes)}")
             ready.set()
 
-    async with prepared_kernel(settings, state, on_change) as (kernel, session):
+    async with prepared_kernel(settings, ground, on_change) as (kernel, session):
         running = asyncio.create_task(kernel.run(stop))
         try:
             waiting = asyncio.create_task(ready.wait())

@@ -52,6 +52,15 @@ def test_second_boot_in_one_home_is_refused_and_names_the_first(shared: Procos) 
     assert "Traceback" not in done.stderr
 
 
+def test_engine_is_not_stopped_under_a_kernel(shared: Procos) -> None:
+    state = shared.state()
+    assert state is not None
+    done = shared("engine", "stop", check=False)
+    assert done.returncode == 1
+    assert f"process {state['pid']}" in done.stderr
+    assert "procos down" in done.stderr
+
+
 def test_doctor_finds_all_well(shared: Procos) -> None:
     findings = json.loads(shared("doctor", "--json").stdout)
     assert all(finding["is_well"] for finding in findings)
@@ -81,6 +90,22 @@ def test_unchanged_kernel_process_gets_no_new_version_and_a_killed_kernel_leaves
 
     procos("down")
     eventually(lambda: not psutil.pid_exists(engine["pid"]))
+
+
+def test_embedded_engine_that_was_killed_is_started_again_and_work_goes_on(procos: Procos, tmp_path: Path) -> None:
+    procos("boot", "--detach", timeout=300)
+    before = json.loads(procos("engine", "status", "--json").stdout)
+    os.kill(before["pid"], signal.SIGKILL)
+    eventually(lambda: phase(procos) == "reconnecting")
+    eventually(lambda: phase(procos) == "ready", seconds=120)
+    after = json.loads(procos("engine", "status", "--json").stdout)
+    assert after["pid"] != before["pid"]
+    assert after["address"] == before["address"]
+    inputs = {"operation": '="write"', "path": '="again.txt"', "content": '="works"'}
+    file = write(tmp_path, "again", one_task("again", "tde.file", inputs=inputs, outputs={"done": "=true"}))
+    assert json.loads(procos("run", file, "--wait").stdout)["done"] is True
+    procos("down")
+    eventually(lambda: not psutil.pid_exists(after["pid"]))
 
 
 @pytest.mark.parametrize("signal_number", [signal.SIGINT, signal.SIGTERM])
