@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,10 @@ from procos.adapters.embedded.ports import LOOPBACK, Ports
 
 HOME_ARGUMENT = "--procos.engine.home="
 """The broker gets this, with its folder, on its command line: Zeebe ignores it, and it makes the process known."""
+
+
+_EXEC_SECONDS = 1.0
+_LOOK_AGAIN_SECONDS = 0.01
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +85,7 @@ def find_process(folders: EngineFolders) -> psutil.Process | None:
     if facts is not None and facts.pid is not None:
         with contextlib.suppress(psutil.NoSuchProcess):
             process = psutil.Process(facts.pid)
+            _let_it_become_the_broker(process)
             if _is_broker_of(process, folders):
                 return process
     if not folders.root.is_dir():
@@ -114,6 +120,14 @@ def is_alive(process: psutil.Process) -> bool:
         return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
+
+
+def _let_it_become_the_broker(process: psutil.Process) -> None:
+    """Waits while a process has no command line: for a moment, when the start script turns into the Java program."""
+    end = time.monotonic() + _EXEC_SECONDS
+    with contextlib.suppress(psutil.Error):  # it ended meanwhile, or belongs to somebody else
+        while not process.cmdline() and is_alive(process) and time.monotonic() < end:
+            time.sleep(_LOOK_AGAIN_SECONDS)
 
 
 def _is_broker_of(process: psutil.Process, folders: EngineFolders) -> bool:
