@@ -11,6 +11,7 @@ import psutil
 
 from procos.adapters.embedded.distribution import install, installed, read_version
 from procos.adapters.embedded.ending import end
+from procos.adapters.embedded.failure import EngineTraces
 from procos.adapters.embedded.folders import EngineFolders
 from procos.adapters.embedded.java import find_java
 from procos.adapters.embedded.locks import exclusively
@@ -162,12 +163,20 @@ class EmbeddedEngine:
             end(process, _GRACE)
             return None
         self._refuse_different(process.pid, facts, version)
-        outcome = wait_until_ready(process, facts.ports, timeout=self._options.start_timeout, progress=progress)
+        traces = EngineTraces(self._folders.log, self._folders.output, log_start=facts.log_start)
+        outcome = wait_until_ready(
+            process,
+            facts.ports,
+            timeout=self._options.start_timeout,
+            progress=progress,
+            gave_up=traces.gave_up,
+        )
         if outcome == "timeout":
             raise EngineTimeout(
                 f"this home's engine (process {process.pid}) runs, but does not become ready", hint=_STOP_FIRST
             )
-        if outcome == "ended":
+        if outcome == "ended":  # or it gave up, after its starter had been killed: then it may hang for ever
+            end(process, _GRACE)
             return None
         # Its starter may have been killed before it could note all this.
         write_facts(self._folders, replace(facts, pid=process.pid))

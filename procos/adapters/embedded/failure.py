@@ -20,12 +20,12 @@ _PORT_TAKEN = re.compile(r"Address already in use|Port \d+ was already in use")
 
 
 class EngineTraces:
-    """What a broker has written since the moment this was made; it must be made before the start."""
+    """What a broker has written since its launch: since now, or since its log had `log_start` bytes."""
 
-    def __init__(self, log: Path, output: Path) -> None:
+    def __init__(self, log: Path, output: Path, *, log_start: int | None = None) -> None:
         self._log = log
         self._output = output
-        self._start = _size(log)
+        self.log_start = _size(log) if log_start is None else log_start
 
     def gave_up(self) -> bool:
         """Whether the engine logged the end of its start; its process may stay for ever even so."""
@@ -43,7 +43,7 @@ class EngineTraces:
         return "; ".join(unique[-_LINES:])
 
     def _new_log(self) -> str:
-        start = self._start if _size(self._log) >= self._start else 0  # it was rolled over meanwhile
+        start = self.log_start if _size(self._log) >= self.log_start else 0  # it was rolled over meanwhile
         return _read(self._log, start)
 
 

@@ -40,12 +40,16 @@ class RunningEngine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LaunchFacts:
-    """What engine.json keeps; `pid` is None between deciding on a launch and having a process."""
+    """What engine.json keeps; `pid` is None between deciding on a launch and having a process.
+
+    `log_start` is the size of engine.log at the launch, in bytes: what follows is of this broker.
+    """
 
     pid: int | None
     version: str
     ports: Ports
     started_by: str
+    log_start: int = 0
 
 
 def write_facts(folders: EngineFolders, facts: LaunchFacts) -> None:
@@ -69,6 +73,7 @@ def read_facts(folders: EngineFolders) -> LaunchFacts | None:
             version=content["version"],
             ports=Ports(**content["ports"]),
             started_by=content["started_by"],
+            log_start=content.get("log_start", 0),
         )
     except (FileNotFoundError, NotADirectoryError, ValueError, KeyError, TypeError):
         return None

@@ -56,13 +56,15 @@ class BrokerStart:
             return self._launch_on(ports, started_by, progress)
 
     def _launch_on(self, ports: Ports, started_by: str, progress: Progress) -> RunningEngine:
-        facts = LaunchFacts(pid=None, version=self._version, ports=ports, started_by=started_by)
+        traces = EngineTraces(self._folders.log, self._folders.output)
+        facts = LaunchFacts(
+            pid=None, version=self._version, ports=ports, started_by=started_by, log_start=traces.log_start
+        )
         # Written before there is a process: should we be killed now, the next start finds the broker and its ports.
         write_facts(self._folders, facts)
         with self._folders.writing():
             shutil.rmtree(self._folders.temporary)
             self._folders.temporary.mkdir()
-        traces = EngineTraces(self._folders.log, self._folders.output)
         environment = make_environment(self._options, java_home=self._java_home, ports=ports, folders=self._folders)
         process = self._start_process(environment)
         try:
