@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import signal
+import socket
 import subprocess
 import time
 from collections.abc import Callable
@@ -24,6 +25,13 @@ def eventually(check: Callable[[], bool], *, seconds: float = 60) -> None:
     while not check():
         assert time.monotonic() < end, "waited too long"
         time.sleep(0.1)
+
+
+def free_port() -> str:
+    """A port that was free just now, far from those that engines choose by themselves."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return str(probe.getsockname()[1])
 
 
 def phase(procos: Procos) -> str | None:
@@ -93,6 +101,8 @@ def test_unchanged_kernel_process_gets_no_new_version_and_a_killed_kernel_leaves
 
 
 def test_embedded_engine_that_was_killed_is_started_again_and_work_goes_on(procos: Procos, tmp_path: Path) -> None:
+    # A port that no engine of another test asks for while this one is down.
+    procos = procos.with_environment(PROCOS_ENGINE_PORT=free_port())
     procos("boot", "--detach", timeout=300)
     before = json.loads(procos("engine", "status", "--json").stdout)
     os.kill(before["pid"], signal.SIGKILL)
@@ -129,14 +139,10 @@ def test_signal_lets_the_running_job_finish_and_stops_the_engine(
 
 
 def test_gateway_that_goes_away_is_waited_for_and_jobs_in_hand_are_finished(tmp_path: Path) -> None:
-    engine_side = procos_in(tmp_path / "engine-home")
-    engine_side("engine", "start", timeout=300)
-    address = json.loads(engine_side("engine", "status", "--json").stdout)["address"]
-    port = address.rpartition(":")[2]
-    engine_side("engine", "stop")
-
-    # The engine's ports are pinned, so that it comes back where the kernel looks for it.
-    engine_side = engine_side.with_environment(PROCOS_ENGINE_PORT=port)
+    # Pinned, so that the engine is where the kernel looks for it, each time it comes.
+    port = free_port()
+    address = f"127.0.0.1:{port}"
+    engine_side = procos_in(tmp_path / "engine-home", PROCOS_ENGINE_PORT=port)
     kernel_side = procos_in(tmp_path / "kernel-home", ZEEBE_ADDRESS=address, PROCOS_LEASE="60")
     kernel = kernel_side.start("boot")
     try:
