@@ -46,26 +46,6 @@ class Engine(Protocol):
         """Cancels a running instance."""
         ...
 
-    async def publish_message(
-        self,
-        name: str,
-        *,
-        correlation_key: str,
-        message_id: str = "",
-        time_to_live: timedelta = timedelta(0),
-        variables: Mapping[str, Any] | None = None,
-    ) -> None:
-        """Publishes a message; one that is buffered already under the same `message_id` counts as published."""
-        ...
-
-    async def set_retries(self, job_key: int, retries: int) -> None:
-        """Gives a job retries again (its incident stays until it is resolved)."""
-        ...
-
-    async def resolve_incident(self, incident_key: int) -> None:
-        """Resolves an incident; the engine tries again what had failed."""
-        ...
-
     async def close(self) -> None:
         """Closes the connection."""
         ...

@@ -1,15 +1,14 @@
 """The shipped example on the real engine: delivered, and withdrawn when posting fails for good."""
 
 import json
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
 from procos.resources import example
 from tests.engine.conftest import Procos
+from tests.engine.loopback import QuietHandler, serving
 
 pytestmark = pytest.mark.engine
 
@@ -19,22 +18,14 @@ def broken_webhook() -> Iterator[tuple[str, list[int]]]:
     """A webhook that answers every report with 500, and counts them."""
     asked: list[int] = []
 
-    class Broken(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
+    class Broken(QuietHandler):
+        def do_POST(self) -> None:  # noqa: N802 - the name that http.server calls
             asked.append(len(self.rfile.read(int(self.headers["Content-Length"]))))
             self.send_response(500)
             self.end_headers()
 
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Broken)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}/", asked
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with serving(Broken) as address:
+        yield f"{address}/", asked
 
 
 def test_written_reports_are_withdrawn_when_posting_fails_for_good(

@@ -1,14 +1,13 @@
 """A secret reaches the service that needs it, and nothing that anybody can read afterwards."""
 
 import json
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
 from tests.engine.conftest import CANARY, Procos
+from tests.engine.loopback import QuietHandler, serving
 from tests.engine.processes import one_task, write
 
 pytestmark = pytest.mark.engine
@@ -19,8 +18,8 @@ def echo() -> Iterator[tuple[str, list[str]]]:
     """A server that answers with the very Authorization header it got; /bad answers 400, /down 500."""
     got: list[str] = []
 
-    class Echo(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
+    class Echo(QuietHandler):
+        def do_GET(self) -> None:  # noqa: N802 - the name that http.server calls
             got.append(self.headers.get("Authorization", ""))
             body = json.dumps({"you sent": got[-1], got[-1]: 1}).encode()
             self.send_response({"/bad": 400, "/down": 500}.get(self.path.partition("?")[0], 200))
@@ -29,16 +28,8 @@ def echo() -> Iterator[tuple[str, list[str]]]:
             self.end_headers()
             self.wfile.write(body)
 
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Echo)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}", got
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with serving(Echo) as address:
+        yield address, got
 
 
 @pytest.mark.parametrize("path", ["", "/bad", "/down"])

@@ -92,42 +92,6 @@ class ZeebeGateway:
         call = self._stub.CancelProcessInstance(request, timeout=ANSWER_TIME.total_seconds())
         await self._ask(call, f"cancel the process instance {process_instance_key}")
 
-    async def publish_message(
-        self,
-        name: str,
-        *,
-        correlation_key: str,
-        message_id: str = "",
-        time_to_live: timedelta = timedelta(0),
-        variables: Mapping[str, Any] | None = None,
-    ) -> None:
-        """Publishes a message; one that is buffered already under the same `message_id` counts as published."""
-        request = pb.PublishMessageRequest(
-            name=name,
-            correlationKey=correlation_key,
-            messageId=message_id,
-            timeToLive=round(time_to_live.total_seconds() * 1000),
-            variables=json.dumps(dict(variables or {})),
-            tenantId=self._tenant_id,
-        )
-        try:
-            await self._stub.PublishMessage(request, timeout=ANSWER_TIME.total_seconds())
-        except grpc.aio.AioRpcError as error:
-            if error.code() is not grpc.StatusCode.ALREADY_EXISTS:
-                raise translate(error, doing=f"publish the message '{name}'", address=self._address) from error
-
-    async def set_retries(self, job_key: int, retries: int) -> None:
-        """Gives a job retries again (its incident stays until it is resolved)."""
-        request = pb.UpdateJobRetriesRequest(jobKey=job_key, retries=retries)
-        call = self._stub.UpdateJobRetries(request, timeout=ANSWER_TIME.total_seconds())
-        await self._ask(call, f"set the retries of job {job_key}")
-
-    async def resolve_incident(self, incident_key: int) -> None:
-        """Resolves an incident; the engine tries again what had failed."""
-        request = pb.ResolveIncidentRequest(incidentKey=incident_key)
-        call = self._stub.ResolveIncident(request, timeout=ANSWER_TIME.total_seconds())
-        await self._ask(call, f"resolve the incident {incident_key}")
-
     async def close(self) -> None:
         """Closes the connection."""
         await self._channel.close(None)
