@@ -129,13 +129,17 @@ class BpmnError(TaskOutcome):
 
 
 class RetryLater(TaskOutcome):
-    """Fails the job for now; it runs again `after` that time while retries remain."""
+    """Fails the job for now; it runs again `after` that time while retries remain.
 
-    def __init__(self, message: str, *, after: timedelta) -> None:
+    With `keep_retries` it uses up none of them: for waiting, where nothing is wrong.
+    """
+
+    def __init__(self, message: str, *, after: timedelta, keep_retries: bool = False) -> None:
         super().__init__(message)
         if not isinstance(after, timedelta):
             raise TypeError(f"RetryLater(after=...) takes a timedelta, not {type(after).__name__}")
         self.after = after
+        self.keep_retries = keep_retries
 
 
 class GiveUp(TaskOutcome):

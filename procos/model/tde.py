@@ -9,7 +9,10 @@ Mode = Literal["deterministic", "probabilistic"]
 
 
 class TdeManifest(BaseModel):
-    """A TDE described, without its code; `input_schema` and `output_schema` are JSON Schema (draft 2020-12)."""
+    """A TDE described, without its code; `input_schema` and `output_schema` are JSON Schema (draft 2020-12).
+
+    `attempts` is how often a job is tried, None where the process says it; `secrets` are names or patterns with `*`.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -20,4 +23,7 @@ class TdeManifest(BaseModel):
     input_schema: dict[str, Any]
     output_schema: dict[str, Any]
     time_limit: timedelta
+    attempts: int | None = None
+    secrets: tuple[str, ...] = ()
+    examples: tuple[str, ...] = ()
     distribution: str = ""

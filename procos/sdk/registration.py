@@ -3,7 +3,7 @@
 import inspect
 import re
 import typing
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Generic, ParamSpec, TypeVar
@@ -36,6 +36,9 @@ class Tde(Generic[P, R]):
     takes_context: bool
     time_limit: timedelta
     retry: RetryPolicy = field(default_factory=RetryPolicy)
+    cpu_bound: bool = False
+    secrets: tuple[str, ...] = ()
+    examples: tuple[str, ...] = ()
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Calls the function."""
@@ -62,6 +65,9 @@ class Tde(Generic[P, R]):
             input_schema=self.input_model.model_json_schema(),
             output_schema=output,
             time_limit=self.time_limit,
+            attempts=self.retry.attempts,
+            secrets=self.secrets,
+            examples=self.examples,
             distribution=distribution,
         )
 
@@ -99,11 +105,18 @@ def tde(
     config: type[BaseModel] = NoConfig,
     time_limit: timedelta = timedelta(minutes=5),
     retry: RetryPolicy | None = None,
+    cpu_bound: bool = False,
+    secrets: Sequence[str] = (),
+    examples: Sequence[str] = (),
 ) -> Callable[[Callable[P, R]], Tde[P, R]]:
     """Makes a TDE of a function, sync or async, that takes a pydantic model and returns one (or None).
 
     The function may take a `TaskContext` as its second parameter. The job type is `tde.NAME` unless given. A run that
     takes longer than `time_limit` has failed. Register the result in the entry point group `procos.tdes`.
+
+    `cpu_bound` runs a plain function in a process of its own, so that it neither blocks nor slows other jobs.
+    `secrets` are the names, or patterns with `*`, of the secrets that the TDE may use, from the context or where a
+    variable says `{{secrets.NAME}}`. `examples` are tasks in plain words that this TDE is right for.
 
     Raises:
         PluginError: the name or the function's signature is not usable; says what is expected.
@@ -113,6 +126,8 @@ def tde(
 
     def register(function: Callable[P, R]) -> Tde[P, R]:
         signature = _read_signature(function)
+        if cpu_bound and inspect.iscoroutinefunction(function):
+            raise PluginError(f"TDE {name!r}: an async function cannot be cpu_bound; write it with a plain def")
         return Tde(
             name=name,
             job_type=job_type or f"tde.{name}",
@@ -125,6 +140,9 @@ def tde(
             takes_context=signature.takes_context,
             time_limit=time_limit,
             retry=retry or RetryPolicy(),
+            cpu_bound=cpu_bound,
+            secrets=tuple(secrets),
+            examples=tuple(examples),
         )
 
     return register

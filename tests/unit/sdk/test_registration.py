@@ -318,6 +318,9 @@ def test_the_manifest_describes_the_tde_as_json_schema():
         "input_schema": Person.model_json_schema(),
         "output_schema": Greeting.model_json_schema(mode="serialization"),
         "time_limit": "PT1M30S",
+        "attempts": None,
+        "secrets": [],
+        "examples": [],
         "distribution": "procos",
     }
     assert manifest.input_schema["required"] == ["name"]
