@@ -12,6 +12,7 @@ Exception
 │   │   ├── EngineOverloaded    exit 1   backpressure: the engine asks to slow down
 │   │   ├── EngineNotFound      exit 1   no such definition, instance, job or incident
 │   │   ├── EngineRejected      exit 1   refused, with the engine's own reason
+│   │   ├── EngineUnsupported   exit 1   this engine, or this version of it, cannot do that
 │   │   └── EngineInstallError  exit 1   the embedded engine cannot be fetched, unpacked or started
 │   ├── StoreError              exit 1
 │   ├── RoutingError            exit 1
@@ -24,6 +25,7 @@ Exception
 
 from collections.abc import Mapping
 from datetime import timedelta
+from functools import partial
 from typing import Any, ClassVar
 
 
@@ -93,6 +95,10 @@ class EngineRejected(EngineError):
         self.reason = reason
 
 
+class EngineUnsupported(EngineError):
+    """This engine, or this version of it, has no such feature."""
+
+
 class EngineInstallError(EngineError):
     """The embedded engine cannot be fetched, unpacked or started."""
 
@@ -127,6 +133,9 @@ class BpmnError(TaskOutcome):
         self.message = message
         self.variables = dict(variables or {})
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return partial(BpmnError, self.code, self.message, variables=self.variables), ()
+
 
 class RetryLater(TaskOutcome):
     """Fails the job for now; it runs again `after` that time while retries remain.
@@ -140,6 +149,9 @@ class RetryLater(TaskOutcome):
             raise TypeError(f"RetryLater(after=...) takes a timedelta, not {type(after).__name__}")
         self.after = after
         self.keep_retries = keep_retries
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return partial(RetryLater, str(self), after=self.after, keep_retries=self.keep_retries), ()
 
 
 class GiveUp(TaskOutcome):

@@ -48,10 +48,12 @@ ECOSYSTEM_NAMES: dict[str, tuple[str, ...]] = {
     "scope": ("ZEEBE_TOKEN_SCOPE", "CAMUNDA_TOKEN_SCOPE"),
     "tenant_id": ("ZEEBE_TENANT_ID", "CAMUNDA_TENANT_ID", "CAMUNDA_DEFAULT_TENANT_ID"),
     "java_home": ("JAVA_HOME",),
+    "otlp_endpoint": ("OTEL_EXPORTER_OTLP_ENDPOINT",),
 }
 """Variables of the ecosystem's own tools that count when the `PROCOS_` one is not set, first one first.
 
-Source: Zeebe's zbctl and Java client (`io.camunda.zeebe.client.ClientProperties`), Camunda's Node and Python SDKs.
+Source: Zeebe's zbctl and Java client (`io.camunda.zeebe.client.ClientProperties`), Camunda's Node and Python SDKs,
+OpenTelemetry's environment variable specification.
 """
 
 
@@ -129,8 +131,32 @@ class Settings(BaseSettings):
         default=None,
         description='TOML file with NAME = "value" lines; secrets also come from PROCOS_SECRET_NAME variables.',
     )
+    secrets_granted: dict[str, list[str]] = Field(
+        default_factory=dict,
+        description="Secrets that single TDEs may use, as lists of names or patterns with *, by the TDE's name. A TDE"
+        " that is not named here may use all that it declares.",
+    )
+    job_streams: bool = Field(
+        default=True, description="Have the engine push jobs as they become available, beside polling."
+    )
+    database_url: SecretStr | None = Field(
+        default=None,
+        description="State database: postgresql://USER:PASSWORD@HOST:PORT/NAME. Unset: an SQLite file in the home.",
+    )
+    monitoring_host: str = Field(
+        default="127.0.0.1", description="Where /healthz, /readyz and /metrics are served; 0.0.0.0 in a container."
+    )
+    monitoring_port: int | None = Field(
+        default=None, ge=1, le=65535, description="Port of /healthz, /readyz and /metrics. Unset: 9464, or a free one."
+    )
+    otlp_endpoint: str | None = Field(
+        default=None, description="URL of an OpenTelemetry collector (OTLP over HTTP) that spans are sent to."
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="Least level that is logged."
+    )
+    log_format: Literal["text", "json"] = Field(
+        default="text", description="How log lines are written: for people, or one JSON object a line."
     )
     tde: dict[str, dict[str, Any]] = Field(
         default_factory=dict,

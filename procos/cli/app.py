@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from procos.cli import boot, deploy, engine, run, status
+from procos.cli import boot, deploy, engine, run, status, worker
 from procos.cli import demo as demo_command
 
 app = typer.Typer(
@@ -43,4 +43,5 @@ app.command("doctor")(status.doctor)
 app.command("config")(status.config)
 app.command("deploy")(deploy.deploy)
 app.command("run")(run.run)
+app.command("worker")(worker.worker)
 app.add_typer(engine.app, name="engine")

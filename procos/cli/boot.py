@@ -60,12 +60,12 @@ def down(home: options.Home = None) -> None:
 
 def _boot_here(settings: "Settings") -> None:
     from procos.kernel.home import Home
-    from procos.telemetry import set_up_logging
+    from procos.telemetry.logs import set_up_logging
     from procos.wiring.boot import boot as boot_kernel
 
     home = Home(settings.home)
     home.prepare()
-    set_up_logging(level=settings.log_level, file=home.kernel_log)
+    set_up_logging(level=settings.log_level, log_format=settings.log_format, file=home.kernel_log)
     teller = _Teller(foreground=True)
     with progress_bar(settings) as bar:
 

@@ -23,7 +23,7 @@ def demo(
 ) -> None:
     """Boot, deploy and run the shipped example on real input, show what happened, and stop everything again."""
     from procos.kernel.home import Home
-    from procos.telemetry import set_up_logging
+    from procos.telemetry.logs import set_up_logging
     from procos.wiring.boot import running_engine
     from procos.wiring.demo import demo_settings, play, serve_webhook
 

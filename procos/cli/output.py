@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 def settings_of(*, quiet: bool = False, **options: Any) -> "LoadedSettings":  # noqa: ANN401 - fields of Settings
     """The settings under the command line's `options`; logging is set up on the way."""
     from procos.settings import load
-    from procos.telemetry import set_up_logging
+    from procos.telemetry.logs import set_up_logging
 
     loaded = load(options)
-    set_up_logging(level=loaded.values.log_level, quiet=quiet)
+    set_up_logging(level=loaded.values.log_level, log_format=loaded.values.log_format, quiet=quiet)
     return loaded
 
 

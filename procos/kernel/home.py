@@ -40,6 +40,16 @@ class Home:
         return self.state / "catalogue.json"
 
     @property
+    def database_file(self) -> Path:
+        """The state database, where no other is set."""
+        return self.state / "procos.db"
+
+    @property
+    def objects(self) -> Path:
+        """Folder of the object store: data too large for process variables."""
+        return self.path / "objects"
+
+    @property
     def kernel_log(self) -> Path:
         """The kernel's log."""
         return self.logs / "kernel.log"

@@ -29,6 +29,7 @@ class WorkerReport(BaseModel):
     completed: int
     failed: int
     errors_thrown: int
+    replayed: int = 0
 
 
 class KernelState(BaseModel):
@@ -47,6 +48,7 @@ class KernelState(BaseModel):
     embedded: bool = True
     engine_version: str = ""
     bootstrap_key: int | None = None
+    monitoring: str = ""
     tdes: tuple[str, ...] = ()
     workers: tuple[WorkerReport, ...] = ()
     problems: tuple[Problem, ...] = ()

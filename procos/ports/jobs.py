@@ -1,6 +1,6 @@
 """JobSource: take jobs of a type under a lease, and say how each ended."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
 from datetime import timedelta
 from typing import Protocol
 
@@ -21,6 +21,16 @@ class JobSource(Protocol):
         wait: timedelta = timedelta(0),
     ) -> list[Job]:
         """Takes up to `max_jobs` jobs, waiting up to `wait` for the first; no `fetch_variables` means all."""
+        ...
+
+    def stream(
+        self, job_type: str, *, worker: str, lease: timedelta, fetch_variables: Sequence[str] = ()
+    ) -> AsyncGenerator[Job, None]:
+        """Jobs that the engine pushes as they become available, without end; not those that waited before.
+
+        What is not read is held back by flow control, and its lease goes on meanwhile. Raises `EngineUnsupported` where
+        the gateway has no streams. Closing the iterator closes the stream.
+        """
         ...
 
     async def deliver(self, job: Job, outcome: Outcome) -> None:

@@ -1,197 +1,166 @@
 """One job through one TDE: input read, function run, outcome decided. Knows no engine."""
 
 import asyncio
-import contextvars
-import inspect
 import json
 import logging
-import threading
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from datetime import timedelta
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Any, Final
 
-from pydantic import BaseModel, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel
 
 from procos.errors import BpmnError, GiveUp, RetryLater
 from procos.model.job import Completed, ErrorThrown, Failed, Job, Outcome
 from procos.ports.secrets import SecretSource
+from procos.runtime.attempt import Attempt
+from procos.runtime.calling import call
 from procos.runtime.inputs import SecretResolver, read_input
-from procos.sdk.context import TaskContext
+from procos.runtime.large_variables import LargeVariables, has_reference
+from procos.runtime.own_process import OwnProcesses
+from procos.runtime.results import concealed, failure, thrown, variables_of, with_variables
+from procos.sdk.context import JobLink, TaskContext
 from procos.sdk.registration import Tde
+from procos.telemetry.job_facts import working_on
+from procos.telemetry.tracing import TRACE_VARIABLE, job_span, mark_failed
 
 CORRELATION_VARIABLE: Final = "correlationId"
-ERROR_CODE_HEADER: Final = "errorCode"
-"""Task header: the BPMN error that a job throws, instead of raising an incident, when it has failed for good."""
-RETRY_BACKOFF_HEADER: Final = "retryBackoff"
-"""Task header: an ISO 8601 duration (PT5S) between attempts, as Camunda's connectors have it."""
 
-_USUAL_RETRIES = 3
-_LONGEST_MESSAGE = 8_000
-_DURATION = TypeAdapter[timedelta](Annotated[timedelta, Field(ge=timedelta(0))])
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Execution:
-    """A TDE made ready to run jobs, with its validated `config` and the folder it may keep files in."""
+    """A TDE made ready to run jobs, with its validated `config` and the folder it may keep files in.
+
+    `granted_secrets` are patterns that narrow the secrets that the TDE declares; `large_variables` None means that
+    variables go to the engine as they are.
+    """
 
     tde: Tde[..., Any]
     config: BaseModel
     secrets: SecretSource
     data_folder: Path
+    granted_secrets: tuple[str, ...] = ("*",)
+    large_variables: LargeVariables | None = None
+    _processes: OwnProcesses | None = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        processes = OwnProcesses(self.tde, self.secrets, self.granted_secrets) if self.tde.cpu_bound else None
+        object.__setattr__(self, "_processes", processes)
 
     @property
     def fetch_variables(self) -> tuple[str, ...]:
         """The variables to ask the engine for; none means all."""
         declared = self.tde.variable_names
-        return (*declared, CORRELATION_VARIABLE) if declared else ()
+        return (*declared, CORRELATION_VARIABLE, TRACE_VARIABLE) if declared else ()
 
-    async def run(self, job: Job) -> Outcome:
-        """Runs the job and says how it ended; only cancellation is raised."""
-        resolver = SecretResolver(self.secrets)
+    async def run(self, job: Job, attempt: Attempt | None = None) -> Outcome:
+        """Runs the job and says how it ended; only cancellation is raised. Without `attempt`, its number is a guess."""
+        attempt = attempt or Attempt.without_ledger(job)
+        correlation_id = correlation_id_of(job)
+        facts = facts_of(job, correlation_id)
+        span = job_span(
+            f"tde {self.tde.name}",
+            traceparent=job.variables.get(TRACE_VARIABLE),
+            correlation_id=correlation_id,
+            attributes={f"procos.{name}": value for name, value in facts.items()} | {"procos.attempt": attempt.number},
+        )
+        with working_on(facts), span as open_span:
+            outcome = await self._outcome(job, attempt)
+            if isinstance(outcome, Failed):
+                mark_failed(open_span, outcome.message)
+            elif isinstance(outcome, ErrorThrown):
+                open_span.set_attribute("procos.bpmnErrorCode", outcome.code)
+        return outcome
+
+    async def _outcome(self, job: Job, attempt: Attempt) -> Outcome:
+        resolver = SecretResolver(self.secrets, self.tde.secrets, self.granted_secrets)
+        outcome: Outcome
         try:
-            outcome = await self._attempt(job, resolver)
-        except BpmnError as error:
-            outcome = self._thrown(job, error)
+            try:
+                outcome, size = await self._attempt(job, attempt, resolver)
+            except BpmnError as error:
+                outcome = thrown(error)
+                size = len(json.dumps(outcome.variables))
+            # Before anything is stored: the secrets go out.
+            outcome = concealed(outcome, resolver)
+            return await self._put_away(outcome, size)
         except (Exception, SystemExit, asyncio.CancelledError) as error:
             # Whatever a TDE raises ends its job, never its worker; a cancellation that nobody asked for is its own.
             if isinstance(error, asyncio.CancelledError) and _is_being_cancelled():
                 raise
-            outcome = self._failure(job, error)
-        return _concealed(outcome, resolver)
+            outcome = failure(self.tde, job, attempt, error)
+            _log_failure(job, outcome, error)
+        return concealed(outcome, resolver)
 
-    async def _attempt(self, job: Job, resolver: SecretResolver) -> Outcome:
+    async def _attempt(self, job: Job, attempt: Attempt, resolver: SecretResolver) -> tuple[Outcome, int]:
         headers = resolver.resolve(dict(job.custom_headers))
-        data = read_input(self.tde.input_model, resolver.resolve(dict(job.variables)))
-        arguments: tuple[Any, ...] = (data,)
+        variables = resolver.resolve(dict(job.variables))
+        if self.large_variables is not None and has_reference(variables):
+            variables = await self.large_variables.bring_back(variables)
+        arguments: tuple[Any, ...] = (read_input(self.tde.input_model, variables),)
         if self.tde.takes_context:
-            arguments = (data, self._context(job, headers))
+            arguments = (*arguments, self._context(job, headers, attempt, resolver))
         limit = self.tde.time_limit.total_seconds()
         clock = asyncio.timeout(limit)
         try:
             async with clock:
-                result = await self._call(arguments)
+                result = await self._call(arguments, attempt, resolver)
         except TimeoutError as error:
             if not clock.expired():
                 raise
+            attempt.is_gone = True  # a thread cannot be ended; it can look
             raise TimeoutError(f"'{self.tde.name}' gave no result within its time limit of {limit:g} s") from error
-        return Completed(self._variables_of(result))
+        completed, size = variables_of(self.tde, result)
+        return Completed(completed), size
 
-    async def _call(self, arguments: tuple[Any, ...]) -> object:
-        result = self.tde(*arguments) if self.tde.is_async else await _in_thread(self.tde, arguments)
-        return await result if inspect.isawaitable(result) else result
+    async def _call(self, arguments: tuple[Any, ...], attempt: Attempt, resolver: SecretResolver) -> object:
+        if self._processes is not None:
+            return await self._processes.call(arguments, attempt, resolver)
+        return await call(self.tde, arguments)
 
-    def _variables_of(self, result: object) -> Mapping[str, Any]:
-        expected = self.tde.output_model
-        if expected is None and result is None:
-            return {}
-        if expected is None or not isinstance(result, expected):
-            name = expected.__name__ if expected else "None"
-            raise TypeError(
-                f"'{self.tde.name}' returned {type(result).__name__}, which is not the {name} that it declares"
-            )
-        try:
-            variables: object = result.model_dump(mode="json", by_alias=True)
-            # The JSON mode turns NaN and infinity into null without a word; the Python mode keeps them.
-            json.dumps(result.model_dump(mode="python"), allow_nan=False, default=str, skipkeys=True)
-        except ValueError as error:
-            raise TypeError(f"'{self.tde.name}' returned something that is not JSON: {error}") from error
-        if not isinstance(variables, dict):
-            raise TypeError(f"'{self.tde.name}' returned a {type(variables).__name__}, variables are a JSON object")
-        return variables
+    async def _put_away(self, outcome: Outcome, size: int) -> Outcome:
+        if self.large_variables is None or isinstance(outcome, Failed):
+            return outcome
+        return with_variables(outcome, await self.large_variables.put_away(outcome.variables, size))
 
-    def _context(self, job: Job, headers: Mapping[str, str]) -> TaskContext[BaseModel]:
-        facts = {"job_key": job.key, "correlation_id": _correlation_id(job)}
+    def _context(
+        self, job: Job, headers: Mapping[str, str], attempt: Attempt, resolver: SecretResolver
+    ) -> TaskContext[BaseModel]:
         return TaskContext(
             job_key=job.key,
             process_instance_key=job.process_instance_key,
             process_definition_id=job.process_definition_id,
+            process_definition_version=job.process_definition_version,
             element_id=job.element_id,
             headers=headers,
-            attempt=_attempt_number(job),
-            correlation_id=_correlation_id(job),
+            attempt=attempt.number,
+            correlation_id=correlation_id_of(job),
+            tenant_id=job.tenant_id,
             config=self.config,
             data_folder=self.data_folder,
-            logger=logging.LoggerAdapter(logging.getLogger(f"procos.tde.{self.tde.name}"), facts),
+            logger=logging.LoggerAdapter(logging.getLogger(f"procos.tde.{self.tde.name}"), {}),
+            saved=attempt.progress,
+            link=JobLink(keep=attempt.keep, is_cancelled=lambda: attempt.is_gone, secret=resolver.look_up),
         )
 
-    def _thrown(self, job: Job, error: BpmnError) -> Outcome:
-        try:
-            variables = json.loads(json.dumps(error.variables, allow_nan=False))
-        except (TypeError, ValueError, RecursionError) as wrong:
-            return self._failure(job, TypeError(f"the variables of BPMN error '{error.code}' are not JSON: {wrong}"))
-        return ErrorThrown(error.code, error.message, variables)
 
-    def _failure(self, job: Job, error: BaseException) -> Outcome:
-        outcome = self._outcome_of(job, error)
-        _log_failure(job, outcome, error)
-        return outcome
-
-    def _outcome_of(self, job: Job, error: BaseException) -> Outcome:
-        message = _message_of(error)
-        retries = 0 if isinstance(error, GiveUp) else max(0, job.retries - 1)
-        code = job.custom_headers.get(ERROR_CODE_HEADER)
-        if retries == 0 and code:
-            return ErrorThrown(code, message, {"errorCode": code, "errorMessage": message})
-        if retries == 0:
-            return Failed(message, retries=0)
-        return Failed(message, retries=retries, backoff=self._backoff(job, error))
-
-    def _backoff(self, job: Job, error: BaseException) -> timedelta:
-        if isinstance(error, RetryLater):
-            return max(error.after, timedelta(0))
-        header = job.custom_headers.get(RETRY_BACKOFF_HEADER)
-        if header:
-            try:
-                return _DURATION.validate_python(header)
-            except ValidationError:
-                _log.warning(
-                    "job %s, element '%s': header %s is %r, not an ISO 8601 duration such as PT5S; it is ignored",
-                    job.key, job.element_id, RETRY_BACKOFF_HEADER, header,
-                )  # fmt: skip
-        return self.tde.retry.backoff(_attempt_number(job))
+def correlation_id_of(job: Job) -> str:
+    """The variable `correlationId`, or the instance's key where there is none."""
+    return str(job.variables.get(CORRELATION_VARIABLE) or job.process_instance_key)
 
 
-async def _in_thread(function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:  # noqa: ANN401 - what it returns
-    """Runs a sync function in a daemon thread of its own.
-
-    A pool would do for functions that end; one that hangs would hold a pool's thread, and the process's exit, for ever.
-    """
-    loop = asyncio.get_running_loop()
-    done: asyncio.Future[Any] = loop.create_future()
-    context = contextvars.copy_context()
-
-    def settle(result: object, error: Exception | None) -> None:
-        if done.cancelled():
-            return
-        if error is None:
-            done.set_result(result)
-        else:
-            done.set_exception(error)
-
-    def work() -> None:
-        result: object = None
-        failure: Exception | None = None
-        try:
-            result = context.run(function, *arguments)
-        except BaseException as error:  # noqa: BLE001 - carried over to the loop, where it is handled
-            failure = _fit_for_a_future(error)
-        try:
-            loop.call_soon_threadsafe(settle, result, failure)
-        except RuntimeError:
-            _log.warning("a function ended after its worker had gone; its result is dropped and its job runs again")
-
-    threading.Thread(target=work, name=f"tde-{getattr(function, 'name', 'function')}", daemon=True).start()
-    return await done
-
-
-def _fit_for_a_future(error: BaseException) -> Exception:
-    """A future refuses StopIteration, and an exit or a cancellation raised out of one would end more than the job."""
-    if isinstance(error, Exception) and not isinstance(error, StopIteration):
-        return error
-    return RuntimeError(f"{type(error).__name__}: {error}")
+def facts_of(job: Job, correlation_id: str) -> dict[str, str | int]:
+    """What log lines and spans say about the job."""
+    return {
+        "correlationId": correlation_id,
+        "jobKey": job.key,
+        "jobType": job.type,
+        "elementId": job.element_id,
+        "processInstanceKey": job.process_instance_key,
+        "processDefinitionId": job.process_definition_id,
+    }
 
 
 def _is_being_cancelled() -> bool:
@@ -199,33 +168,10 @@ def _is_being_cancelled() -> bool:
     return task is not None and task.cancelling() > 0
 
 
-def _correlation_id(job: Job) -> str:
-    return str(job.variables.get(CORRELATION_VARIABLE) or job.process_instance_key)
-
-
-def _attempt_number(job: Job) -> int:
-    """The engine tells the retries that remain, not those that were; counted from Zeebe's default of three."""
-    return max(1, _USUAL_RETRIES - job.retries + 1)
-
-
-def _message_of(error: BaseException) -> str:
-    text = str(error).strip() or type(error).__name__
-    if not isinstance(error, GiveUp | RetryLater | TimeoutError):
-        text = f"{type(error).__name__}: {text}"
-    return text if len(text) <= _LONGEST_MESSAGE else text[:_LONGEST_MESSAGE] + " … (cut)"
-
-
-def _concealed(outcome: Outcome, resolver: SecretResolver) -> Outcome:
-    match outcome:
-        case Completed(variables):
-            return Completed(resolver.conceal(dict(variables)))
-        case Failed(message, retries, backoff):
-            return Failed(resolver.conceal(message), retries, backoff)
-        case ErrorThrown(code, message, variables):
-            return ErrorThrown(code, resolver.conceal(message), resolver.conceal(dict(variables)))
-
-
 def _log_failure(job: Job, outcome: Outcome, error: BaseException) -> None:
+    if isinstance(error, RetryLater) and error.keep_retries:
+        _log.debug("job %s (%s, element '%s') waits: %s", job.key, job.type, job.element_id, error)
+        return
     what = "gives up" if isinstance(outcome, Failed) and outcome.retries == 0 else "failed"
     expected = isinstance(error, GiveUp | RetryLater)
     _log.warning(

@@ -1,7 +1,8 @@
 """A job's variables become a TDE's typed input; secrets are filled in here and nowhere else."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from fnmatch import fnmatchcase
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
@@ -10,7 +11,7 @@ from pydantic_core import ErrorDetails
 from procos.errors import GiveUp
 from procos.ports.secrets import SecretSource
 from procos.sdk.registration import read_by
-from procos.telemetry import any_of, secret_mask, spellings
+from procos.telemetry.secret_mask import any_of, secret_mask, spellings
 
 _Schema = Mapping[str, Any]
 
@@ -18,10 +19,15 @@ _REFERENCE = re.compile(r"\{\{\s*secrets\.([A-Za-z0-9_.-]+)\s*\}\}")
 
 
 class SecretResolver:
-    """Fills `{{secrets.NAME}}` in, and takes the values out again of everything that leaves the worker."""
+    """Fills `{{secrets.NAME}}` in, and takes the values out again of everything that leaves the worker.
 
-    def __init__(self, source: SecretSource) -> None:
+    A secret is given out when its name matches a pattern that the TDE `declared` and one that the operator `granted`.
+    """
+
+    def __init__(self, source: SecretSource, declared: Sequence[str] = ("*",), granted: Sequence[str] = ("*",)) -> None:
         self._source = source
+        self._declared = declared
+        self._granted = granted
         self._used: dict[str, str] = {}
         self._any_used = any_of(())
 
@@ -29,19 +35,42 @@ class SecretResolver:
         """`value` with every reference replaced, at any depth.
 
         Raises:
-            GiveUp: there is no secret by that name.
+            GiveUp: there is no secret by that name, or the TDE may not use it.
         """
         if isinstance(value, str):
-            return _REFERENCE.sub(lambda match: self._look_up(match[1]), value)
+            return _REFERENCE.sub(lambda match: self.look_up(match[1]), value) if "{{" in value else value
         return _mapped(value, self.resolve)
+
+    @property
+    def used_names(self) -> set[str]:
+        """The names of all secrets that were given out."""
+        return set(self._used.values())
 
     def conceal(self, value: Any) -> Any:  # noqa: ANN401 - any JSON value
         """`value` with every secret that was used put back as its reference, at any depth, in keys as well."""
+        if not self._used:
+            return value
         if isinstance(value, str):
             return self._any_used.sub(lambda match: "{{secrets." + self._used[match[0]] + "}}", value)
         return _mapped(value, self.conceal)
 
-    def _look_up(self, name: str) -> str:
+    def look_up(self, name: str) -> str:
+        """The secret `name`.
+
+        Raises:
+            GiveUp: there is no secret by that name, or the TDE may not use it.
+        """
+        if not _matches(name, self._declared):
+            raise GiveUp(
+                f"this TDE may not use the secret '{name}': its code declares "
+                + (", ".join(self._declared) or "no secrets")
+                + " (@tde(..., secrets=...))"
+            )
+        if not _matches(name, self._granted):
+            raise GiveUp(
+                f"this TDE may not use the secret '{name}': the setting secrets_granted allows it "
+                + (", ".join(self._granted) or "none")
+            )
         secret = self._source.get(name)
         if secret is None:
             raise GiveUp(
@@ -142,3 +171,7 @@ def _mapped(value: Any, function: Any) -> Any:  # noqa: ANN401 - any JSON value
     if isinstance(value, dict):
         return {function(key): function(item) for key, item in value.items()}
     return value
+
+
+def _matches(name: str, patterns: Iterable[str]) -> bool:
+    return any(fnmatchcase(name, pattern) for pattern in patterns)

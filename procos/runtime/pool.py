@@ -39,6 +39,13 @@ class WorkerPool:
         for job_type in chosen:
             del self._workers[job_type], self._tasks[job_type]
 
+    def troubles(self) -> dict[str, str]:
+        """Why which job type's worker takes no jobs; that there is no worker at all is a trouble too."""
+        if not self._workers:
+            return {"workers": "none has started"}
+        found = {job_type: worker.trouble for job_type, worker in list(self._workers.items())}
+        return {job_type: trouble for job_type, trouble in found.items() if trouble is not None}
+
     def reports(self) -> tuple[WorkerReport, ...]:
         """Every worker in numbers."""
         return tuple(
@@ -48,6 +55,7 @@ class WorkerPool:
                 completed=worker.counts.completed,
                 failed=worker.counts.failed,
                 errors_thrown=worker.counts.errors_thrown,
+                replayed=worker.counts.replayed,
             )
             for worker in self._workers.values()
         )

@@ -25,12 +25,20 @@ def _no_secrets(name: str) -> str:
     raise GiveUp(f"there is no secret '{name}': this context was made without secrets")
 
 
+def _keep_nothing(value: Any) -> None:  # noqa: ANN401 - any JSON value
+    """Plain functions, no lambdas: a link is pickled on its way to another process."""
+
+
+def _never() -> bool:
+    return False
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobLink:
     """How a context reaches back to what runs its job; the defaults are those of a job that nothing runs."""
 
-    keep: Callable[[Any], None] = lambda _: None
-    is_cancelled: Callable[[], bool] = lambda: False
+    keep: Callable[[Any], None] = _keep_nothing
+    is_cancelled: Callable[[], bool] = _never
     secret: Callable[[str], str] = _no_secrets
 
 

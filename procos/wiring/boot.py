@@ -6,26 +6,17 @@ import signal
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
-
-from pydantic import ValidationError
 
 from procos import __version__
 from procos.adapters.embedded.broker import EmbeddedEngine
 from procos.adapters.embedded.progress import Progress
-from procos.adapters.secrets import EnvironmentAndFile
-from procos.errors import SettingsError
 from procos.kernel import plugins, presence
 from procos.kernel.home import Home
 from procos.kernel.kernel import Kernel
 from procos.model.kernel_state import KernelState
-from procos.runtime.execution import Execution
-from procos.runtime.inputs import explain
-from procos.runtime.pool import WorkerPool
-from procos.runtime.worker import Worker
-from procos.sdk.registration import Tde
 from procos.settings import Settings
 from procos.wiring.engines import EngineSession, connect, embedded_engine
+from procos.wiring.workers import check_tables, workforce
 
 STARTED_BY_KERNEL = "kernel"
 
@@ -86,63 +77,18 @@ async def prepared_kernel(
 ) -> AsyncIterator[tuple[Kernel, EngineSession]]:
     """A kernel that is connected and ready to `run`."""
     home = Home(settings.home)
-    async with connect(settings) as session:
+    async with connect(settings) as session, workforce(settings, session, home) as workers:
         kernel = Kernel(
             engine=session.engine,
             home=home,
             plugins=ground.plugins,
-            workers=worker_pool(settings, session, home),
-            state=ground.state,
+            workers=workers.pool,
+            state=ground.state.model_copy(update={"monitoring": workers.monitoring}),
             revive_engine=ground.revive_engine,
             drain_grace=settings.drain_grace,
             on_change=on_change,
         )
         yield kernel, session
-
-
-def worker_pool(settings: Settings, session: EngineSession, home: Home) -> WorkerPool:
-    """Workers on `session` for whatever TDEs it is given."""
-    secrets = EnvironmentAndFile(settings.secrets_file)
-    name = f"procos-{home.kernel_id()}"
-
-    def make_worker(tde: Tde[..., Any]) -> Worker:
-        execution = Execution(
-            tde=tde, config=tde_config(settings, tde), secrets=secrets, data_folder=home.tde_folder(tde.name)
-        )
-        return Worker(
-            execution=execution, source=session.jobs, name=name, slots=settings.worker_slots, lease=settings.lease
-        )
-
-    return WorkerPool(make_worker)
-
-
-def check_tables(settings: Settings, found: plugins.Plugins) -> None:
-    """Checks all [tde.NAME] tables now, and not at the first job.
-
-    Raises:
-        SettingsError: a table is wrong, or is for a TDE that is not installed.
-    """
-    names = [registered.tde.name for registered in found.tdes]
-    broken = [plugin.name for plugin in found.broken]
-    for name in settings.tde:
-        if name not in (*names, *broken):
-            raise SettingsError(f"setting [tde.{name}]: there is no such TDE", hint=f"installed are {', '.join(names)}")
-    for registered in found.tdes:
-        tde_config(settings, registered.tde)
-
-
-def tde_config(settings: Settings, tde: Tde[..., Any]) -> Any:  # noqa: ANN401 - the TDE's own model
-    """The TDE's table of the settings, checked by its model.
-
-    Raises:
-        SettingsError: names the table, the field and what is expected.
-    """
-    try:
-        return tde.config_model.model_validate(settings.tde.get(tde.name, {}))
-    except ValidationError as error:
-        problems = explain(error, tde.config_model, noun=f"setting [tde.{tde.name}]")
-        fields = ", ".join(tde.config_model.model_fields) or "no settings"
-        raise SettingsError(problems, hint=f"[tde.{tde.name}] takes {fields}") from None
 
 
 def _start_again(engine: EmbeddedEngine) -> None:

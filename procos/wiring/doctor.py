@@ -13,8 +13,8 @@ from procos.kernel import plugins, presence
 from procos.kernel.health import Check, HealthChecks
 from procos.kernel.home import Home
 from procos.settings import Settings
-from procos.wiring.boot import tde_config
 from procos.wiring.engines import connect
+from procos.wiring.workers import tde_config
 
 
 @dataclass(frozen=True)

@@ -21,11 +21,15 @@ from procos.settings import Settings
 
 @dataclass(frozen=True)
 class EngineSession:
-    """An open connection to one engine; `records` only where this machine has its record log."""
+    """An open connection to one engine; `records` only where this machine has its record log.
+
+    `engine_id` tells the engine from others whose job keys may be the same.
+    """
 
     engine: Engine
     jobs: JobSource
     records: RecordSource | None
+    engine_id: str
 
 
 def embedded_engine(settings: Settings) -> EmbeddedEngine:
@@ -64,7 +68,7 @@ async def connect(settings: Settings) -> AsyncIterator[EngineSession]:
         EngineUnavailable: no gateway is set and no engine runs in the home.
     """
     if settings.address:
-        async with connect_to(connection_to(settings, settings.address), None) as session:
+        async with connect_to(connection_to(settings, settings.address)) as session:
             yield session
         return
     embedded = embedded_engine(settings)
@@ -74,19 +78,23 @@ async def connect(settings: Settings) -> AsyncIterator[EngineSession]:
             f"no engine runs in {settings.home}",
             hint="`procos boot` starts one; ZEEBE_ADDRESS names another gateway, --home another home",
         )
-    async with connect_to(connection_to(settings, running.address), RecordLog(embedded.record_log_path)) as session:
+    connection, records = connection_to(settings, running.address), RecordLog(embedded.record_log_path)
+    async with connect_to(connection, records=records, engine_id=embedded.data_id) as session:
         yield session
 
 
 @contextlib.asynccontextmanager
-async def connect_to(connection: Connection, records: RecordSource | None) -> AsyncIterator[EngineSession]:
-    """Opens a channel for as long as the context lasts."""
-    channel = open_channel(connection)
+async def connect_to(
+    connection: Connection, records: RecordSource | None = None, *, engine_id: str | None = None
+) -> AsyncIterator[EngineSession]:
+    """Opens channels for as long as the context lasts; without an `engine_id` the gateway's address serves."""
+    channel, streams = open_channel(connection), open_channel(connection, for_streams=True)
     engine = ZeebeGateway(channel, address=connection.address, tenant_id=connection.tenant_id)
     try:
-        jobs = ZeebeJobs(channel, address=connection.address, tenant_id=connection.tenant_id)
-        yield EngineSession(engine, jobs, records)
+        jobs = ZeebeJobs(channel, streams=streams, address=connection.address, tenant_id=connection.tenant_id)
+        yield EngineSession(engine, jobs, records, engine_id or connection.address)
     finally:
+        await streams.close(None)
         await engine.close()
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from procos.telemetry import MASK, SecretMask
+from procos.telemetry.secret_mask import MASK, SecretMask
 
 SECRET = "hunter2-Zx81"
 
@@ -97,7 +97,7 @@ def test_a_log_call_with_wrong_arguments_breaks_no_caller_and_shows_no_secret(ma
 
 def _run(code: str, tmp_path: Path) -> subprocess.CompletedProcess[str]:
     """Runs code in a process of its own: logging belongs to a whole process."""
-    program = "import logging\nfrom pathlib import Path\nfrom procos.telemetry import *\n" + textwrap.dedent(code)
+    program = "import logging\nfrom pathlib import Path\nfrom procos.telemetry.logs import *\nfrom procos.telemetry.secret_mask import *\n" + textwrap.dedent(code)
     return subprocess.run(
         [sys.executable, "-W", "error", "-c", program],
         cwd=tmp_path, capture_output=True, text=True, check=True, timeout=60,

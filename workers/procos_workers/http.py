@@ -26,6 +26,7 @@ _TIME_LIMIT = timedelta(minutes=15)
     "http",
     description="Calls an HTTP API: sends JSON, a form, files, text or bytes with any method, gives back the answer",
     config=HttpConfig,
+    secrets=("*",),
     time_limit=_TIME_LIMIT,
 )
 async def http(request: HttpInput, context: TaskContext[HttpConfig]) -> HttpOutput:

@@ -120,6 +120,7 @@ class PythonConfig(BaseModel):
     "python",
     description="Runs a Python function by its dotted path, from an allow-list, in a process of its own with limits",
     config=PythonConfig,
+    secrets=("*",),
     time_limit=timedelta(hours=1),
 )
 async def python(task: PythonInput, context: TaskContext[PythonConfig]) -> PythonOutput:

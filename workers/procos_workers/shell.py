@@ -158,6 +158,7 @@ class ShellConfig(BaseModel):
     "shell",
     description="Runs a program with a list of arguments in an allowed folder, with limits of time and output",
     config=ShellConfig,
+    secrets=("*",),
     time_limit=timedelta(hours=1),
 )
 async def shell(task: ShellInput, context: TaskContext[ShellConfig]) -> ShellOutput:

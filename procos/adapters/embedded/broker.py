@@ -51,6 +51,11 @@ class EmbeddedEngine:
         """The newest file of the record log; full ones lie next to it as records-N.jsonl."""
         return self._folders.record_log
 
+    @property
+    def data_id(self) -> str:
+        """Tells the engine's data from any other, such as that of an engine which was here before it."""
+        return self._folders.data_id()
+
     def install(self, progress: Progress | None = None) -> Path:
         """The folder of the engine, fetched first when it is not there.
 

@@ -1,5 +1,6 @@
 """Where an embedded engine keeps its things, all below PROCOS_HOME/engine."""
 
+import secrets
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,6 +24,7 @@ class EngineFolders:
         self.log = self.logs / "engine.log"
         self.output = self.logs / "broker.out"
         self.record_log = self.records / "records.jsonl"
+        self._data_id = self.data / ".procos-data-id"
         self._data_version = self.data / ".procos-engine-version"
 
     def prepare(self) -> None:
@@ -73,3 +75,13 @@ class EngineFolders:
         """Notes that an engine of `version` has run on the data."""
         with self.writing():
             self._data_version.write_text(f"{version}\n", encoding="utf-8")
+
+    def data_id(self) -> str:
+        """Tells this data from any other: made once, and gone with the data, whose job keys then begin anew."""
+        with self.writing():
+            try:
+                with self._data_id.open("x", encoding="ascii") as file:
+                    file.write(secrets.token_hex(8))
+            except FileExistsError:
+                pass
+            return self._data_id.read_text(encoding="ascii")

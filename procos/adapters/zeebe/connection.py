@@ -59,8 +59,20 @@ class Connection:
         return self.is_local if self.plaintext is None else self.plaintext
 
 
-def open_channel(connection: Connection) -> grpc.aio.Channel:
+_STREAM_OPTIONS = (
+    ("grpc.http2.lookahead_bytes", 4096),
+    ("grpc.http2.bdp_probe", 0),
+    # Zeebe's Java client asks as often (ClientProperties.KEEP_ALIVE); a gateway takes more for an attack.
+    ("grpc.keepalive_time_ms", 45_000),
+    ("grpc.keepalive_timeout_ms", 10_000),
+)
+
+
+def open_channel(connection: Connection, *, for_streams: bool = False) -> grpc.aio.Channel:
     """Opens a channel; nothing is sent yet, and it reconnects by itself for ever.
+
+    A channel `for_streams` takes little in advance, because jobs that wait in its buffers are leased, and are worked on
+    by nobody; it also notices by itself that a peer is gone.
 
     Raises:
         SettingsError: the certificate file cannot be read.
@@ -73,6 +85,7 @@ def open_channel(connection: Connection) -> grpc.aio.Channel:
         ("grpc.max_receive_message_length", _ANY_SIZE),
         # A proxy of the environment never stands between us and this machine.
         ("grpc.enable_http_proxy", 0 if connection.is_local else 1),
+        *(_STREAM_OPTIONS if for_streams else ()),
     )
     if connection.oauth is not None:
         return create_oauth2_client_credentials_channel(

@@ -1,7 +1,7 @@
 """The JobSource port on a Zeebe gateway."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, cast
 
@@ -12,7 +12,7 @@ from pyzeebe.proto.gateway_pb2_grpc import GatewayStub
 
 from procos.adapters.zeebe.gateway import ANSWER_TIME
 from procos.adapters.zeebe.grpc_errors import translate
-from procos.errors import EngineNotFound
+from procos.errors import EngineNotFound, EngineUnsupported
 from procos.model.job import Completed, ErrorThrown, Failed, Job, Outcome
 
 if TYPE_CHECKING:
@@ -20,10 +20,13 @@ if TYPE_CHECKING:
 
 
 class ZeebeJobs:
-    """Jobs from a Zeebe gateway by long polling."""
+    """Jobs from a Zeebe gateway; `streams` is a channel of its own, so that jobs nobody reads hold up nothing else."""
 
-    def __init__(self, channel: grpc.aio.Channel, *, address: str, tenant_id: str | None = None) -> None:
+    def __init__(
+        self, channel: grpc.aio.Channel, *, streams: grpc.aio.Channel, address: str, tenant_id: str | None = None
+    ) -> None:
         self._stub = cast("GatewayAsyncStub", GatewayStub(channel))
+        self._streams = cast("GatewayAsyncStub", GatewayStub(streams))
         self._address = address
         self._tenant_ids = [tenant_id] if tenant_id else []
 
@@ -57,6 +60,28 @@ class ZeebeJobs:
                 return jobs
             raise translate(error, doing=f"take jobs of type '{job_type}'", address=self._address) from error
         return jobs
+
+    async def stream(
+        self, job_type: str, *, worker: str, lease: timedelta, fetch_variables: Sequence[str] = ()
+    ) -> AsyncGenerator[Job, None]:
+        """Jobs that the engine pushes as they become available, without end."""
+        request = pb.StreamActivatedJobsRequest(
+            type=job_type,
+            worker=worker,
+            timeout=_milliseconds(lease),
+            fetchVariable=fetch_variables,
+            tenantIds=self._tenant_ids,
+        )
+        call = self._streams.StreamActivatedJobs(request)
+        try:
+            async for job in call:
+                yield _job(job)
+        except grpc.aio.AioRpcError as error:
+            if error.code() is grpc.StatusCode.UNIMPLEMENTED:
+                raise EngineUnsupported(f"the gateway at {self._address} has no job streams") from error
+            raise translate(error, doing=f"stream jobs of type '{job_type}'", address=self._address) from error
+        finally:
+            call.cancel()
 
     async def deliver(self, job: Job, outcome: Outcome) -> None:
         """Completes the job, fails it or throws its BPMN error; `EngineNotFound` when the job is gone."""

@@ -5,7 +5,7 @@ import itertools
 import json
 import time
 from collections import defaultdict, deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
@@ -13,7 +13,7 @@ from typing import Any, Literal
 from procos.errors import EngineError, EngineNotFound, EngineRejected, EngineUnavailable
 from procos.model.job import Completed, ErrorThrown, Failed, Job, Outcome
 
-Method = Literal["activate", "deliver", "renew"]
+Method = Literal["activate", "stream", "deliver", "renew"]
 _LONGEST_TEST_WAIT_S = 10
 
 
@@ -48,6 +48,7 @@ class MemoryJobs:
     renewals: list[int] = field(default_factory=list)
     calls: list[Method] = field(default_factory=list)
     is_away: bool = False
+    streams_are_silent: bool = False
     _entries: dict[int, _Entry] = field(default_factory=dict)
     _faults: dict[Method, deque[tuple[EngineError, bool]]] = field(default_factory=lambda: defaultdict(deque))
     _keys: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
@@ -139,6 +140,20 @@ class MemoryJobs:
             if taken or time.monotonic() >= give_up_at:
                 return [_with_only(job, fetch_variables) for job in taken]
             await self._something_happens(min(give_up_at, self._next_free(job_type)))
+
+    async def stream(
+        self, job_type: str, *, worker: str, lease: timedelta, fetch_variables: Sequence[str] = ()
+    ) -> AsyncGenerator[Job, None]:
+        """Jobs that become available from now on; the engine holds back what nobody reads."""
+        self._begin("stream")
+        waited_before = {entry.job.key for entry in self._free(job_type)}
+        while True:
+            self._check_reachable()
+            new = [entry for entry in self._free(job_type) if entry.job.key not in waited_before]
+            if self.streams_are_silent or not new:
+                await self._something_happens(self._next_free(job_type))
+                continue
+            yield _with_only(self._lease(new[0], worker, lease), fetch_variables)
 
     async def deliver(self, job: Job, outcome: Outcome) -> None:
         """Completes the job, fails it or throws its BPMN error."""

@@ -7,7 +7,7 @@ import pytest
 
 from procos.errors import EngineError, EngineOverloaded, EngineRejected, EngineTimeout, EngineUnavailable
 from procos.model.job import Completed, ErrorThrown, Failed, Job, Outcome
-from procos.runtime.delivery import deliver
+from procos.runtime.delivery import NotDelivered, deliver
 from tests.unit.runtime.memory_jobs import MemoryJobs
 
 pytestmark = pytest.mark.anyio
@@ -68,7 +68,7 @@ async def test_a_job_that_is_gone_at_once_is_not_delivered():
     job = await leased(jobs)
     jobs.cancel(job.key)
 
-    assert await delivered(jobs, job, DONE) is None
+    assert await delivered(jobs, job, DONE) is NotDelivered.GONE
     assert jobs.calls.count("deliver") == 1
 
 
@@ -77,7 +77,7 @@ async def test_it_stops_when_the_lease_is_over(caplog):
     job = await leased(jobs)
     jobs.go_away()
 
-    assert await delivered(jobs, job, DONE, within=0.1) is None
+    assert await delivered(jobs, job, DONE, within=0.1) is NotDelivered.LEASE_OVER
     assert jobs.failures == []
     assert f"job {job.key}: its lease is over before its result was taken" in caplog.text
 
@@ -111,7 +111,7 @@ async def test_a_failure_that_is_refused_is_left_at_that():
     job = await leased(jobs)
     jobs.refuse("deliver", EngineRejected("cannot", reason="no"), times=2)
 
-    assert await delivered(jobs, job, Failed("no good", retries=1)) is None
+    assert await delivered(jobs, job, Failed("no good", retries=1)) is NotDelivered.REFUSED
     assert jobs.calls.count("deliver") == 1
 
 

@@ -20,7 +20,7 @@ from procos.ports.secrets import SecretSource
 from procos.runtime.execution import Execution
 from procos.sdk import RetryPolicy, TaskContext, Tde, tde
 from procos.sdk.registration import NoConfig
-from procos.telemetry import secret_mask
+from procos.telemetry.secret_mask import secret_mask
 
 pytestmark = pytest.mark.anyio
 
@@ -59,6 +59,7 @@ def job(*, retries: int = 3, headers: dict[str, str] | None = None, **variables:
 
 
 def some(function: Any, **options: Any) -> Tde[..., Any]:
+    options.setdefault("secrets", ("*",))
     options.setdefault("retry", RetryPolicy(first_backoff=timedelta(seconds=8), factor=2, jitter=0))
     return tde("some", description="Does something", **options)(function)
 
@@ -210,14 +211,14 @@ async def test_attempts_are_counted_from_one(retries, attempt):
     assert seen == [attempt]
 
 
-def test_the_variables_to_fetch_are_the_inputs_and_the_correlation_id():
+def test_the_variables_to_fetch_are_the_inputs_the_correlation_id_and_the_trace():
     class Open(BaseModel):
         model_config = ConfigDict(extra="allow")
 
     def take(data: Open) -> None:
         return None
 
-    assert execution(returning(None)).fetch_variables == ("name", "count", "correlationId")
+    assert execution(returning(None)).fetch_variables == ("name", "count", "correlationId", "traceparent")
     assert execution(take).fetch_variables == ()
 
 

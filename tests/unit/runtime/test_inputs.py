@@ -9,7 +9,7 @@ from pydantic import AliasPath, BaseModel, ConfigDict, Field, ValidationError, f
 
 from procos.errors import GiveUp
 from procos.runtime.inputs import SecretResolver, explain, read_input
-from procos.telemetry import secret_mask
+from procos.telemetry.secret_mask import secret_mask
 
 TOKEN = "tok-9f8e7d6c"
 

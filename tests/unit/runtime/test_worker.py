@@ -213,7 +213,8 @@ async def test_asking_for_jobs_goes_on_after_a_fault(error, caplog):
     async with running(worker_for(jobs, greet)):
         await jobs.until(lambda: key in jobs.completed)
 
-    assert caplog.text.count("waits for the engine") == 1, "said once, not at each try"
+    told = 0 if isinstance(error, EngineOverloaded) else 1
+    assert caplog.text.count("waits for the engine") == told, "said once, not at each try; backpressure is no news"
 
 
 async def test_an_engine_that_goes_away_while_the_worker_waits_is_waited_for():
@@ -486,7 +487,8 @@ async def test_a_job_that_arrives_in_the_moment_of_the_drain_is_finished_or_hand
         await settle()
 
         taken = jobs.activations == [key]
-        assert (key in jobs.completed) == taken
+        handed_back = [(failed, outcome.retries) for failed, outcome in jobs.failures] == [(key, 3)]
+        assert (key in jobs.completed or handed_back) == taken
         assert jobs.calls.count("deliver") == len(jobs.activations)
 
 

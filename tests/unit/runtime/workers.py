@@ -18,7 +18,7 @@ AT_ONCE = RetryPolicy(first_backoff=timedelta(0))
 
 def tde_of(function: Any, *, name: str = "some", **options: Any) -> Tde[..., Any]:
     """A TDE whose failed jobs are tried again at once."""
-    return tde(name, description="Does something", retry=AT_ONCE, **options)(function)
+    return tde(name, description="Does something", **{"retry": AT_ONCE, "secrets": ("*",), **options})(function)
 
 
 def worker_for(

@@ -9,7 +9,7 @@ from procos.errors import SettingsError
 from procos.sdk import tde
 from procos.sdk.registration import NoConfig
 from procos.settings import Settings
-from procos.wiring.boot import tde_config
+from procos.wiring.workers import tde_config
 
 
 class Limits(BaseModel):

@@ -1,18 +1,13 @@
-"""Logging: to stderr for people, to a file for later; secrets that a job has used are masked in both."""
+"""The mask over secrets: whatever a job has used is hidden wherever it turns up in a log line."""
 
 import json
 import logging
 import re
-import sys
 from collections.abc import Iterable
-from logging.handlers import RotatingFileHandler
-from pathlib import Path
 from urllib.parse import quote, quote_plus
 
 MASK = "***"
 _SHORTEST_SECRET = 4
-_LOG_FILE_BYTES = 10 * 1024 * 1024
-_LOG_FILES_KEPT = 5
 
 
 def spellings(secret: str) -> set[str]:
@@ -73,26 +68,3 @@ def _message_of(record: logging.LogRecord) -> str:
 
 secret_mask = SecretMask()
 """The mask of this process; every handler that `set_up_logging` makes goes through it."""
-
-
-def set_up_logging(*, level: str, file: Path | None = None, quiet: bool = False) -> None:
-    """Sends the log to stderr (unless `quiet`) and to `file`, which rolls over at 10 MiB and keeps five old ones."""
-    handlers: list[logging.Handler] = [] if quiet else [logging.StreamHandler(sys.stderr)]
-    if file is not None:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        handlers.append(
-            RotatingFileHandler(file, maxBytes=_LOG_FILE_BYTES, backupCount=_LOG_FILES_KEPT, encoding="utf-8")
-        )
-    formatter = logging.Formatter("%(asctime)s %(levelname)-7s %(name)s  %(message)s")
-    for handler in handlers:
-        handler.setFormatter(formatter)
-        handler.addFilter(secret_mask)
-    root = logging.getLogger()
-    for old in root.handlers[:]:
-        root.removeHandler(old)
-        old.close()
-    for handler in handlers:
-        root.addHandler(handler)
-    root.setLevel(logging.WARNING)
-    logging.getLogger("procos").setLevel(level.upper())
-    logging.getLogger("procos_workers").setLevel(level.upper())

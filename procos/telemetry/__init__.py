@@ -1,0 +1,1 @@
+"""What ProcOS tells about itself: logs, metrics, spans."""

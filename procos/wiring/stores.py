@@ -1,0 +1,67 @@
+"""Where workers keep what must outlive them: the state database and the object store."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+
+from procos.adapters.folder_objects import FolderObjects
+from procos.errors import StoreError
+from procos.kernel.home import Home
+from procos.ports.ledger import OutcomeLedger
+from procos.runtime.journal import Journal
+from procos.runtime.large_variables import LargeVariables
+from procos.settings import Settings
+
+FORGET_AFTER: Final = timedelta(days=7)
+"""What nobody has written for so long is of jobs that are gone: their instances were cancelled."""
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Stores:
+    """What the workers of one process share."""
+
+    journal: Journal
+    large_variables: LargeVariables
+
+
+@contextlib.asynccontextmanager
+async def open_stores(settings: Settings, home: Home, engine_id: str) -> AsyncIterator[Stores]:
+    """Opens the stores for workers on the engine `engine_id`; what is still to be written at the end is written.
+
+    Raises:
+        StoreError: the database cannot be used; says what to do.
+    """
+    from procos.adapters.state.database import open_database  # noqa: PLC0415 - SQLAlchemy takes a while to import
+    from procos.adapters.state.outcome_ledger import SqlOutcomeLedger  # noqa: PLC0415
+
+    url = settings.database_url
+    database = await asyncio.to_thread(open_database, url.get_secret_value() if url else home.database_file)
+    try:
+        ledger = SqlOutcomeLedger(database, engine_id=engine_id)
+        objects = FolderObjects(home.objects)
+        journal = Journal(ledger)
+        try:
+            await _tidy(ledger)
+            yield Stores(journal, LargeVariables(objects))
+        finally:
+            await journal.close()
+            await objects.close()
+            await ledger.close()
+    finally:
+        database.close()
+
+
+async def _tidy(ledger: OutcomeLedger) -> None:
+    try:
+        forgotten = await ledger.prune(FORGET_AFTER)
+    except StoreError as error:
+        _log.warning("old entries of the outcome ledger stay: %s", error)
+    else:
+        if forgotten:
+            _log.info("%d old entries of the outcome ledger are removed", forgotten)
