@@ -2,19 +2,19 @@
 
 import inspect
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
 
 import typer
-from pydantic import BaseModel
 
 from procos import errors
+from procos.authoring import page
+from procos.authoring.page import table
+from procos.authoring.schema_words import kind_of
 from procos.cli.app import app
 from procos.kernel.plugins import discover
-from procos.sdk import Tde
-from procos.sdk.registration import NoConfig
 from procos.settings import ECOSYSTEM_NAMES, FILE_NAME, PREFIX, SECRET_PREFIX, Settings
 
 FOLDER: Final = Path(__file__).parent / "reference"
@@ -23,23 +23,6 @@ DEFAULTS_OF_THIS_MACHINE: Final = {
     "home": "the folder `procos` in the user's data folder",
     "cache": "the folder `procos` in the user's cache folder",
 }
-
-_Schema = Mapping[str, Any]
-_FORMATS: Final = {
-    "path": "path",
-    "duration": "duration",
-    "password": "secret text",
-    "date-time": "date and time (ISO 8601)",
-}
-_KINDS: Final = {
-    "string": "text",
-    "integer": "whole number",
-    "number": "number",
-    "boolean": "boolean",
-    "object": "object",
-    "null": "null",
-}
-_LIMITS: Final = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<"}
 
 
 def pages() -> dict[str, str]:
@@ -69,20 +52,11 @@ def _contents() -> str:
         ("[Errors](errors.md)", "what ProcOS raises on purpose, with exit codes"),
     ]
     told = "`docs/generate.py` writes these pages from the code; a test checks that they are current."
-    return _page("Reference", [told, _table(("page", "holds"), rows)])
+    return _page("Reference", [told, table(("page", "holds"), rows)])
 
 
 def _page(title: str, parts: Iterable[str]) -> str:
     return "\n\n".join([MARK, f"# {title}", *parts]) + "\n"
-
-
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join("| " + " | ".join(_cell(text) for text in line) + " |" for line in lines)
-
-
-def _cell(text: str) -> str:
-    return " ".join(text.split()).replace("|", "\\|")
 
 
 def _commands() -> Iterator[str]:
@@ -97,7 +71,7 @@ def _commands() -> Iterator[str]:
         ("3", "no engine answers, or no kernel runs"),
         ("130", "ended by Ctrl-C; a kernel that has booted drains and ends with 0 instead"),
     ]
-    yield _table(("exit code", "means"), exit_codes)
+    yield table(("exit code", "means"), exit_codes)
     yield from _command(typer.main.get_command(app), "procos", None)
 
 
@@ -109,7 +83,7 @@ def _command(command: Any, name: str, parent: Any) -> Iterator[str]:  # noqa: AN
     yield "```text\n" + " ".join([name, *command.collect_usage_pieces(context)]) + "\n```"
     records = [parameter.get_help_record(context) for parameter in command.get_params(context)]
     rows = [(f"`{left}`", text) for left, text in filter(None, records)]
-    yield _table(("argument or option", "meaning"), rows)
+    yield table(("argument or option", "meaning"), rows)
     for inner, subcommand in getattr(command, "commands", {}).items():
         yield from _command(subcommand, f"{name} {inner}", context)
 
@@ -128,10 +102,10 @@ def _settings() -> Iterator[str]:
     rows = []
     for name, info in Settings.model_fields.items():
         variables = (f"{PREFIX}{name}".upper(), *ECOSYSTEM_NAMES.get(name, ()))
-        kind = _type_of(schema["properties"][name], schema)
+        kind = kind_of(schema["properties"][name], schema, code="`")
         default = DEFAULTS_OF_THIS_MACHINE.get(name) or _setting_default(info.get_default(call_default_factory=True))
         rows.append((f"`{name}`", kind, default, " ".join(f"`{it}`" for it in variables), info.description or ""))
-    yield _table(("setting", "type", "default", "variables", "meaning"), rows)
+    yield table(("setting", "type", "default", "variables", "meaning"), rows)
     yield (
         "A single value of a TDE's table can be set by a variable too: `PROCOS_TDE__FILE__MAX_BYTES=2000000` is"
         " `max_bytes` of `[tde.file]`. Lists and tables are written as JSON."
@@ -153,73 +127,10 @@ def _tdes() -> Iterator[str]:
     )
     # Other packages may be installed next to ProcOS; their TDEs are theirs to document.
     ours = [found.tde for found in discover().tdes if found.distribution == "procos"]
-    yield _table(("TDE", "does"), [(f"[{tde.name}](#{tde.name})", tde.description) for tde in ours])
+    yield table(("TDE", "does"), [(f"[{tde.name}](#{tde.name})", tde.description) for tde in ours])
     for tde in ours:
-        yield from _tde(tde)
-
-
-def _tde(tde: Tde[..., Any]) -> Iterator[str]:
-    yield f"## {tde.name}"
-    yield f"{tde.description}."
-    limit, wait = tde.time_limit.total_seconds(), tde.retry.first_backoff.total_seconds()
-    yield f"Job type `{tde.job_type}`, {tde.mode}, time limit {limit:g} s, first wait after a failure about {wait:g} s."
-    yield from _model("Input", tde.input_model, "validation")
-    if tde.output_model is not None:
-        yield from _model("Output", tde.output_model, "serialization")
-    if tde.config_model is not NoConfig:
-        yield from _model(f"Settings `[tde.{tde.name}]`", tde.config_model, "validation")
-
-
-def _model(title: str, model: type[BaseModel], mode: Any) -> Iterator[str]:  # noqa: ANN401 - pydantic's own literal
-    schema = model.model_json_schema(mode=mode)
-    yield f"### {title}"
-    yield _fields(schema, schema, is_output=mode == "serialization")
-    for name, inner in schema.get("$defs", {}).items():
-        if inner.get("properties"):
-            yield f"`{name}`: {inner.get('description', '')}"
-            yield _fields(inner, schema, is_output=mode == "serialization")
-
-
-def _fields(schema: _Schema, root: _Schema, *, is_output: bool) -> str:
-    rows = []
-    for name, field in schema["properties"].items():
-        row = [f"`{name}`", _type_of(field, root)]
-        if not is_output:
-            row.append("required" if name in schema.get("required", ()) else _json_default(field.get("default")))
-        rows.append([*row, field.get("description", "")])
-    return _table(("name", "type", "meaning") if is_output else ("name", "type", "default", "meaning"), rows)
-
-
-def _json_default(value: object) -> str:
-    if isinstance(value, bool):
-        return f"`{str(value).lower()}`"
-    if isinstance(value, list):
-        return ", ".join(f"`{item}`" for item in value) or "none"
-    return "" if value in (None, {}) else f"`{value}`"
-
-
-def _type_of(schema: _Schema, root: _Schema) -> str:
-    if "$ref" in schema:
-        name = schema["$ref"].rpartition("/")[2]
-        inner = root["$defs"][name]
-        return f"`{name}`" if "properties" in inner else _type_of(inner, root)
-    if "anyOf" in schema:
-        return _one_of(schema["anyOf"], root)
-    if "enum" in schema:
-        return "one of " + ", ".join(f"`{value}`" for value in schema["enum"])
-    if schema.get("type") == "array":
-        return f"list of {_type_of(schema.get('items', {}), root)}"
-    if schema.get("type") == "object" and isinstance(schema.get("additionalProperties"), dict):
-        return f"object of {_type_of(schema['additionalProperties'], root)}"
-    kind = _FORMATS.get(schema.get("format", "")) or _KINDS.get(schema.get("type", ""), "any JSON")
-    return ", ".join([kind, *(f"{sign} {schema[word]}" for word, sign in _LIMITS.items() if word in schema)])
-
-
-def _one_of(branches: Iterable[_Schema], root: _Schema) -> str:
-    kinds = [_type_of(branch, root) for branch in branches if branch.get("type") != "null"]
-    if "number" in kinds and "whole number" in kinds:
-        kinds.remove("whole number")
-    return f"({' or '.join(kinds)})" if len(kinds) > 1 else kinds[0]
+        yield f"## {tde.name}"
+        yield from page.parts(tde, level=3)
 
 
 def _errors() -> Iterator[str]:
@@ -228,8 +139,8 @@ def _errors() -> Iterator[str]:
         " line prints both and ends with the exit code. A `TaskOutcome` is what a TDE raises to say how its job ends;"
         " it has no exit code."
     )
-    yield _table(("error", "exit code", "raised when"), _error_rows(errors.ProcosError, 0))
-    yield _table(("outcome", "means"), [(row[0], row[2]) for row in _error_rows(errors.TaskOutcome, 0)])
+    yield table(("error", "exit code", "raised when"), _error_rows(errors.ProcosError, 0))
+    yield table(("outcome", "means"), [(row[0], row[2]) for row in _error_rows(errors.TaskOutcome, 0)])
 
 
 def _error_rows(error: type[Exception], depth: int) -> Iterator[tuple[str, str, str]]:

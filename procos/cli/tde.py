@@ -28,10 +28,6 @@ Name = Annotated[
 ]
 
 
-class TaskFailedError(ProcosError):
-    """A TDE that was run alone did not complete its job."""
-
-
 @app.command("list")
 def list_(as_json: options.Json = False) -> None:
     """List the TDEs that are installed, and those that cannot be used with the reason."""
@@ -145,7 +141,7 @@ def _variables_of(outcome: "Outcome") -> Any:  # noqa: ANN401 - any JSON value
     """The output.
 
     Raises:
-        TaskFailedError: the job failed, or threw a BPMN error; says what a worker would tell the engine.
+        ProcosError: the job failed, or threw a BPMN error; says what a worker would tell the engine.
     """
     from procos.model.job import Completed, ErrorThrown
 
@@ -154,11 +150,11 @@ def _variables_of(outcome: "Outcome") -> Any:  # noqa: ANN401 - any JSON value
     if isinstance(outcome, ErrorThrown):
         variables = f" with {json.dumps(dict(outcome.variables), ensure_ascii=False)}" if outcome.variables else ""
         message = f": {outcome.message}" if outcome.message else ""
-        raise TaskFailedError(f"BPMN error {outcome.code}{message}", hint=f"a process can catch it{variables}")
+        raise ProcosError(f"BPMN error {outcome.code}{message}", hint=f"a process can catch it{variables}")
     if outcome.retries == 0:
-        raise TaskFailedError(outcome.message, hint="in a process: an incident at once, nothing is tried again")
+        raise ProcosError(outcome.message, hint="in a process: an incident at once, nothing is tried again")
     wait = outcome.backoff.total_seconds()
-    raise TaskFailedError(
+    raise ProcosError(
         outcome.message, hint=f"in a process: tried again after {wait:.3g} s, while retries remain ({outcome.retries})"
     )
 
@@ -182,7 +178,7 @@ def _text_of(found: "RegisteredTde", *, page: bool, bpmn: bool) -> str:
     if page:
         return pages.page(found.tde)
     if bpmn:
-        return tde_process(manifest)
+        return tde_process(manifest, undo_job_type=manifest.undo_job_type)
     entry = catalogue_entry(manifest)
     return _json({"manifest": manifest.model_dump(mode="json"), "catalogueEntry": entry.model_dump(mode="json")})
 

@@ -12,6 +12,7 @@ class TdeManifest(BaseModel):
     """A TDE described, without its code; `input_schema` and `output_schema` are JSON Schema (draft 2020-12).
 
     `attempts` is how often a job is tried, None where the process says it; `secrets` are names or patterns with `*`.
+    `undo_job_type` is that of the jobs that undo what the TDE did, None where it has no undo.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -26,4 +27,5 @@ class TdeManifest(BaseModel):
     attempts: int | None = None
     secrets: tuple[str, ...] = ()
     examples: tuple[str, ...] = ()
+    undo_job_type: str | None = None
     distribution: str = ""

@@ -22,8 +22,8 @@ class WorkerPool:
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
     def start(self, tdes: Sequence[Tde[..., Any]]) -> None:
-        """Starts a worker for each of `tdes`."""
-        for tde in tdes:
+        """Starts a worker for each of `tdes`, and one for its undo where it has one."""
+        for tde in (one for given in tdes for one in (given, given.undo) if one):
             worker = self._make_worker(tde)
             self._workers[tde.job_type] = worker
             task = asyncio.create_task(worker.run(), name=f"worker {tde.job_type}")

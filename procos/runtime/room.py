@@ -13,13 +13,14 @@ _NEWEST_COUNTS = 0.1
 
 
 class Room:
-    """Counts a worker's jobs: `busy` slots, jobs `ready` that wait for one, and results being `delivered`."""
+    """Counts a worker's jobs: those in `busy` slots, `ready` for one, being delivered, and all that have `finished`."""
 
     def __init__(self, slots: int) -> None:
         self.slots = slots
         self.busy = 0
         self.ready = 0
         self.delivering = 0
+        self.finished = 0
         self._usual_s: float | None = None
         self._changed = asyncio.Event()
 
@@ -53,6 +54,7 @@ class Room:
 
     def took(self, seconds: float) -> None:
         """A function took so long; how long they take decides how many jobs are fetched in advance."""
+        self.finished += 1
         if self._usual_s is None:
             self._usual_s = seconds
         self._usual_s += _NEWEST_COUNTS * (seconds - self._usual_s)

@@ -1,7 +1,7 @@
 """Jobs that become available are pushed, by a stream that is open while there is room and renewed when it stalls.
 
 What a stream pushes to a worker that does not read waits in buffers, leased, where nobody works on it. So a stream
-whose worker has had no room for a while is read empty and closed, and what cannot be started soon is handed back.
+whose worker is stuck in long jobs is read empty and closed, and what cannot be started soon is handed back.
 """
 
 import asyncio
@@ -20,8 +20,8 @@ from procos.runtime.room import Room
 from procos.telemetry.metrics import WorkerMetrics
 
 LOOK_EVERY_S: Final = 1.0
-"""How often an open stream is looked after; one whose worker had no room at two looks in a row is closed."""
-EMPTY_AFTER_S: Final = 0.05
+"""How often an open stream is looked after; it is closed where from one look to the next all slots were stuck."""
+EMPTY_AFTER_S: Final = 0.5
 """Nothing pushed for so long: what was on its way has come."""
 STALLED_AFTER_S: Final = 10.0
 """A stream silent for so long while polling found jobs is opened anew."""
@@ -91,14 +91,14 @@ class StreamReader:
 
     async def _until_of_no_use(self, reading: "asyncio.Task[None]") -> None:
         ending = asyncio.create_task(self._ending.wait())
-        was_full = False
+        finished_before: int | None = None
         try:
             while not (reading.done() or ending.done()):
                 await asyncio.wait({reading, ending}, timeout=LOOK_EVERY_S, return_when=asyncio.FIRST_COMPLETED)
-                is_full = self.room.free() <= 0
-                if (is_full and was_full) or self.polling_found_at() > self._heard_at + STALLED_AFTER_S:
+                is_stuck = self.room.free() <= 0 and self.room.finished == finished_before
+                if is_stuck or self.polling_found_at() > self._heard_at + STALLED_AFTER_S:
                     return
-                was_full = is_full
+                finished_before = self.room.finished
         finally:
             ending.cancel()
 

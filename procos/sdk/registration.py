@@ -17,6 +17,8 @@ from procos.sdk.retry import RetryPolicy
 
 P = ParamSpec("P")
 R = TypeVar("R")
+Q = ParamSpec("Q")
+S = TypeVar("S")
 
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,62}")
 
@@ -39,6 +41,7 @@ class Tde(Generic[P, R]):
     cpu_bound: bool = False
     secrets: tuple[str, ...] = ()
     examples: tuple[str, ...] = ()
+    undo: "Tde[..., Any] | None" = None
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Calls the function."""
@@ -68,6 +71,7 @@ class Tde(Generic[P, R]):
             attempts=self.retry.attempts,
             secrets=self.secrets,
             examples=self.examples,
+            undo_job_type=self.undo.job_type if self.undo else None,
             distribution=distribution,
         )
 
@@ -108,6 +112,7 @@ def tde(
     cpu_bound: bool = False,
     secrets: Sequence[str] = (),
     examples: Sequence[str] = (),
+    undo: Callable[..., Any] | None = None,
 ) -> Callable[[Callable[P, R]], Tde[P, R]]:
     """Makes a TDE of a function, sync or async, that takes a pydantic model and returns one (or None).
 
@@ -118,19 +123,23 @@ def tde(
     `secrets` are the names, or patterns with `*`, of the secrets that the TDE may use, from the context or where a
     variable says `{{secrets.NAME}}`. `examples` are tasks in plain words that this TDE is right for.
 
+    `undo` is a function like the TDE's own, with a model of its own: it undoes what the TDE did. It gets the variables
+    that the TDE got, and what the TDE gave back in the variable `output`. Its job type is the TDE's with `.undo`; the
+    TDE's process calls it to compensate, and any process may.
+
     Raises:
         PluginError: the name or the function's signature is not usable; says what is expected.
     """
     if not _NAME.fullmatch(name):
         raise PluginError(f"TDE name {name!r}: use lower-case letters, digits and hyphens, starting with a letter")
 
-    def register(function: Callable[P, R]) -> Tde[P, R]:
+    def make(function: Callable[Q, S], of_type: str, undoing: "Tde[..., Any] | None" = None) -> Tde[Q, S]:
         signature = _read_signature(function)
         if cpu_bound and inspect.iscoroutinefunction(function):
             raise PluginError(f"TDE {name!r}: an async function cannot be cpu_bound; write it with a plain def")
         return Tde(
             name=name,
-            job_type=job_type or f"tde.{name}",
+            job_type=of_type,
             description=description,
             mode=mode,
             function=function,
@@ -143,7 +152,12 @@ def tde(
             cpu_bound=cpu_bound,
             secrets=tuple(secrets),
             examples=tuple(examples),
+            undo=undoing,
         )
+
+    def register(function: Callable[P, R]) -> Tde[P, R]:
+        own_type = job_type or f"tde.{name}"
+        return make(function, own_type, make(undo, f"{own_type}.undo") if undo else None)
 
     return register
 

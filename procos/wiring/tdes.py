@@ -93,6 +93,7 @@ def run_alone(
         config=tde_config(settings, tde),
         secrets=EnvironmentAndFile(settings.secrets_file),
         data_folder=Home(settings.home).tde_folder(tde.name),
+        granted_secrets=tuple(settings.secrets_granted.get(tde.name, ("*",))),
     )
     # Nothing asks an engine for these keys; they only have to differ from run to run.
     key = time.time_ns() // 1_000

@@ -24,6 +24,7 @@ _BUSY_TIMEOUT_MS: Final = 5_000
 _ADVISORY_LOCK: Final = 0x50726F634F53  # "ProcOS"; any number will do that nobody else locks
 _SERVER_OPTIONS: Final = {
     "application_name": "procos",
+    "client_encoding": "utf8",
     "connect_timeout": 10,
     # A server that is gone without a word is noticed within half a minute, not after the system's two hours.
     "keepalives_idle": 10,
@@ -80,6 +81,7 @@ def _opened(address: DatabaseAddress, engine: Engine) -> Database:
 
 def _take_to_newest(connection: Connection, address: DatabaseAddress) -> None:
     if not address.is_sqlite:
+        _check_encoding(connection, address)
         connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{_WAIT_FOR_OTHERS_S}s'")
         connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_ADVISORY_LOCK})")
         if _is_newest(connection, address):
@@ -87,6 +89,15 @@ def _take_to_newest(connection: Connection, address: DatabaseAddress) -> None:
     with _upgrade_lock:
         upgrade(connection)
     _log.info("the schema of the state database, %s, is now at step %s", address.shown, REVISIONS[-1])
+
+
+def _check_encoding(connection: Connection, address: DatabaseAddress) -> None:
+    found = connection.exec_driver_sql("SHOW server_encoding").scalar()
+    if found != "UTF8":
+        raise StoreError(
+            f"cannot open the state database, {address.shown}: its encoding is {found}, which lacks most letters",
+            hint="make another one: CREATE DATABASE procos ENCODING 'UTF8' LOCALE 'C.UTF-8' TEMPLATE template0",
+        )
 
 
 def _is_newest(connection: Connection, address: DatabaseAddress) -> bool:

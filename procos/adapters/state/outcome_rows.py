@@ -117,8 +117,13 @@ def _outcome_of(kind: str | None, payload: object) -> Outcome:
 
 
 def _json(job_key: int, what: str, value: object) -> str:
-    """JSON of ASCII letters only: half a surrogate pair and NUL, which PostgreSQL's text refuses, are escaped."""
+    """JSON as short as it gets; NUL, which PostgreSQL's text refuses, is always escaped in JSON."""
     try:
-        return json.dumps(value, allow_nan=False, separators=(",", ":"))
+        text = json.dumps(value, allow_nan=False, separators=(",", ":"), ensure_ascii=False)
     except (TypeError, ValueError, RecursionError) as error:
         raise StoreError(f"job {job_key}: its {what} is not JSON: {error}") from None
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # half a surrogate pair, which no database keeps as it is
+        return json.dumps(value, separators=(",", ":"))
+    return text

@@ -116,9 +116,10 @@ class PostgresqlOutcomes:
     ) -> None:
         """Writes `rows`, then removes those of the keys `gone`."""
         if rows:
+            # Texts go as binary (%b): in an array literal each quote and backslash would have to be escaped.
             connection.execute(
                 f"INSERT INTO outcome_ledger ({_COLUMNS}) SELECT %s, r.*, %s "  # noqa: S608 - constants
-                f"FROM unnest(%s::bigint[], %s::integer[], %s::text[], %s::text[], %s::text[]) AS r {_REPLACE}",
+                f"FROM unnest(%s::bigint[], %s::integer[], %b::text[], %b::text[], %b::text[]) AS r {_REPLACE}",
                 (self._engine_id, at, *map(list, zip(*rows, strict=True))),
             )
         if gone:

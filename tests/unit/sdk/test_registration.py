@@ -321,6 +321,7 @@ def test_the_manifest_describes_the_tde_as_json_schema():
         "attempts": None,
         "secrets": [],
         "examples": [],
+        "undo_job_type": None,
         "distribution": "procos",
     }
     assert manifest.input_schema["required"] == ["name"]

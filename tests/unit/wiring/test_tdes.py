@@ -175,6 +175,16 @@ def test_secrets_come_from_the_file_and_do_not_leave(tmp_path: Path) -> None:
     assert outcome == Completed({"name": "{{secrets.NAME}}! (1)"})
 
 
+def test_a_secret_that_the_settings_do_not_grant_is_not_given(tmp_path: Path) -> None:
+    secrets = tmp_path / "secrets.toml"
+    secrets.write_text('NAME = "hunter2-Zx81"\n')
+    secrets.chmod(0o600)
+    settings = Settings(secrets_file=secrets, secrets_granted={"greet": ["OTHER"]})
+    outcome = run("{{secrets.NAME}}", settings=settings)
+    assert isinstance(outcome, Failed)
+    assert "hunter2-Zx81" not in outcome.message
+
+
 def test_the_other_ends_of_a_job() -> None:
     assert run("bpmn") == ErrorThrown("NOBODY", "nobody is there", {"who": 1})
     assert run("never") == Failed("never", 0)

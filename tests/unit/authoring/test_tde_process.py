@@ -1,0 +1,282 @@
+"""The process that is generated for a TDE: readable by Camunda's own tools, drawn in full, and nothing overlaps."""
+
+import itertools
+from datetime import timedelta
+from typing import Any
+from xml.etree import ElementTree as ET
+
+import pytest
+from pydantic import BaseModel, ConfigDict, Field
+
+from procos.authoring import feel
+from procos.authoring.tde_process import process_id, tde_process
+from procos.kernel.plugins import discover
+from procos.model.tde import TdeManifest
+from procos.sdk import RetryPolicy, tde
+from tests.servers.node_tools import process_problems
+
+NS = {
+    "bpmn": "http://www.omg.org/spec/BPMN/20100524/MODEL",
+    "bpmndi": "http://www.omg.org/spec/BPMN/20100524/DI",
+    "dc": "http://www.omg.org/spec/DD/20100524/DC",
+    "di": "http://www.omg.org/spec/DD/20100524/DI",
+    "zeebe": "http://camunda.org/schema/zeebe/1.0",
+}
+BUNDLED = [found.tde.manifest() for found in discover().tdes if found.distribution == "procos"]
+Rectangle = tuple[float, float, float, float]
+
+
+class Order(BaseModel):
+    item: str
+
+
+class Reserved(BaseModel):
+    left: int
+    note: str | None = None
+
+
+@tde("reserve", description="Takes one from the stock")
+def reserve(order: Order) -> Reserved:
+    return Reserved(left=1)
+
+
+def manifest_of(output: type[BaseModel] | None, **options: Any) -> TdeManifest:
+    def work(order: Order) -> None: ...
+
+    work.__annotations__ = {"order": Order, "return": output}
+    return tde("probe", description="Probes", **options)(work).manifest()
+
+
+class Drawing:
+    def __init__(self, text: str) -> None:
+        self.root = ET.fromstring(text)  # noqa: S314 - our own
+        process = self.root.find("bpmn:process", NS)
+        assert process is not None
+        self.process = process
+        self.elements = {it.get("id", ""): it for it in process if it.get("id")}
+        self.links = {
+            name: it for name, it in self.elements.items() if it.tag.endswith(("}sequenceFlow", "}association"))
+        }
+        self.shapes = {
+            shape.get("bpmnElement", ""): _bounds(shape) for shape in self.root.iterfind(".//bpmndi:BPMNShape", NS)
+        }
+        self.labels = {
+            it.get("bpmnElement", ""): _bounds(label)
+            for kind in ("BPMNShape", "BPMNEdge")
+            for it in self.root.iterfind(f".//bpmndi:{kind}", NS)
+            if (label := it.find("bpmndi:BPMNLabel", NS)) is not None
+        }
+        self.edges = {
+            edge.get("bpmnElement", ""): [
+                (float(it.get("x", "")), float(it.get("y", ""))) for it in edge.iterfind("di:waypoint", NS)
+            ]
+            for edge in self.root.iterfind(".//bpmndi:BPMNEdge", NS)
+        }
+
+    def segments(self) -> list[tuple[str, Rectangle]]:
+        return [
+            (name, (min(x1, x2), min(y1, y2), abs(x1 - x2), abs(y1 - y2)))
+            for name, points in self.edges.items()
+            for (x1, y1), (x2, y2) in itertools.pairwise(points)
+        ]
+
+
+def _bounds(element: ET.Element) -> Rectangle:
+    box = element.find("dc:Bounds", NS)
+    assert box is not None
+    x, y, width, height = (float(box.get(side, "")) for side in ("x", "y", "width", "height"))
+    return x, y, width, height
+
+
+def overlap(one: Rectangle, other: Rectangle) -> bool:
+    return all(one[axis] < other[axis] + other[axis + 2] and other[axis] < one[axis] + one[axis + 2] for axis in (0, 1))
+
+
+def crosses(segment: Rectangle, box: Rectangle) -> bool:
+    """Whether a line touches a rectangle, its border included."""
+    return all(
+        segment[axis] <= box[axis] + box[axis + 2] and box[axis] <= segment[axis] + segment[axis + 2] for axis in (0, 1)
+    )
+
+
+@pytest.fixture(params=[None, "tde.reserve.undo"], ids=["plain", "with-undo"])
+def text(request: pytest.FixtureRequest) -> str:
+    return tde_process(reserve.manifest(), undo_job_type=request.param)
+
+
+@pytest.fixture
+def drawing(text: str) -> Drawing:
+    return Drawing(text)
+
+
+@pytest.mark.parametrize("manifest", BUNDLED, ids=lambda it: it.name)
+def test_camundas_own_tools_read_the_processes_of_the_bundled_tdes_and_find_nothing(manifest: TdeManifest) -> None:
+    assert process_problems(tde_process(manifest)) == []
+
+
+def test_camundas_own_tools_find_nothing(text: str) -> None:
+    assert process_problems(text) == []
+
+
+def test_those_tools_do_find_what_is_wrong(text: str) -> None:
+    assert process_problems(text.replace("<bpmn:outgoing>input-to-begin</bpmn:outgoing>", "")) != []
+
+
+def test_id_and_name_are_the_tdes(drawing: Drawing) -> None:
+    assert drawing.process.get("id") == process_id("reserve") == "tde-reserve"
+    assert drawing.process.get("isExecutable") == "true"
+
+
+def test_every_element_is_drawn_and_nothing_else(drawing: Drawing) -> None:
+    assert set(drawing.shapes) | set(drawing.edges) == set(drawing.elements)
+
+
+def test_incoming_and_outgoing_name_exactly_the_flows(drawing: Drawing) -> None:
+    for name, element in drawing.elements.items():
+        for tag, end in (("incoming", "targetRef"), ("outgoing", "sourceRef")):
+            named = {it.text for it in element.iterfind(f"bpmn:{tag}", NS)}
+            flows = {
+                link for link, it in drawing.links.items() if it.tag.endswith("}sequenceFlow") and it.get(end) == name
+            }
+            assert named == flows, f"{tag} of {name}"
+
+
+def test_no_two_shapes_or_labels_overlap(drawing: Drawing) -> None:
+    attached = {name: it.get("attachedToRef") for name, it in drawing.elements.items() if it.get("attachedToRef")}
+    boxes = [*drawing.shapes.items(), *((f"label of {name}", box) for name, box in drawing.labels.items())]
+    found = [
+        (one, other)
+        for (one, a), (other, b) in itertools.combinations(boxes, 2)
+        if overlap(a, b) and attached.get(one) != other and attached.get(other) != one
+    ]
+    assert found == []
+
+
+def test_no_line_runs_over_a_label_or_through_a_shape_that_it_does_not_join(drawing: Drawing) -> None:
+    over_labels = [
+        (line, label) for line, it in drawing.segments() for label, box in drawing.labels.items() if crosses(it, box)
+    ]
+    through_shapes = [
+        (line, shape)
+        for line, it in drawing.segments()
+        for shape, box in drawing.shapes.items()
+        if crosses(it, box) and shape not in _ends(drawing, line)
+    ]
+    assert over_labels == []
+    assert through_shapes == []
+
+
+def _ends(drawing: Drawing, line: str) -> set[str | None]:
+    """What a line joins; one at a boundary event also touches the task below it."""
+    ends = {drawing.links[line].get(end) for end in ("sourceRef", "targetRef")}
+    return ends | {drawing.elements[end].get("attachedToRef") for end in ends if end}
+
+
+def test_lines_begin_and_end_on_the_borders_of_what_they_join(drawing: Drawing) -> None:
+    for name, link in drawing.links.items():
+        for end, (px, py) in (("sourceRef", drawing.edges[name][0]), ("targetRef", drawing.edges[name][-1])):
+            x, y, width, height = drawing.shapes[link.get(end, "")]
+            on_side = px in (x, x + width) and y <= py <= y + height
+            on_top = py in (y, y + height) and x <= px <= x + width
+            assert on_side or on_top, f"{name} at {end}"
+
+
+def test_lines_run_along_the_grid_and_none_crosses_another(drawing: Drawing) -> None:
+    assert [name for name, (_, _, width, height) in drawing.segments() if width and height] == []
+    crossings = [
+        (one, other)
+        for (one, a), (other, b) in itertools.combinations(drawing.segments(), 2)
+        if one != other and crosses(a, b)
+    ]
+    assert crossings == []
+
+
+def test_boundary_events_sit_on_the_border_of_execute(drawing: Drawing) -> None:
+    x, y, width, height = drawing.shapes["execute"]
+    attached = [name for name, it in drawing.elements.items() if it.get("attachedToRef") == "execute"]
+    for name in attached:
+        left, top, side, _ = drawing.shapes[name]
+        middle_x, middle_y = left + side / 2, top + side / 2
+        assert x < middle_x < x + width
+        assert middle_y in (y, y + height)
+    assert len(attached) >= 2
+
+
+def test_compensation_is_there_only_with_an_undo() -> None:
+    plain = Drawing(tde_process(reserve.manifest()))
+    undone = Drawing(tde_process(reserve.manifest(), undo_job_type="tde.reserve.undo"))
+    assert plain.root.findall(".//bpmn:compensateEventDefinition", NS) == []
+    handler = undone.elements["undo"]
+    assert handler.get("isForCompensation") == "true"
+    task = handler.find(".//zeebe:taskDefinition", NS)
+    assert task is not None
+    assert task.get("type") == "tde.reserve.undo"
+
+
+def test_only_outputs_that_must_be_there_are_asked_for() -> None:
+    text = tde_process(reserve.manifest(), undo_job_type="tde.reserve.undo")
+    assert "tdeKeep = false or tdeOutput.left = null<" in text
+
+
+def test_outputs_that_no_mapping_can_carry_are_all_left_to_the_job() -> None:
+    class Strange(BaseModel):
+        plain: str
+        other: str = Field(serialization_alias="content-type")
+
+    class Open(BaseModel):
+        plain: str
+        model_config = ConfigDict(extra="allow")
+
+    for model in (Strange, Open, None):
+        text = tde_process(manifest_of(model), undo_job_type="undo")
+        assert "tdeOutput" not in text
+        assert process_problems(text) == []
+
+
+def test_words_that_feel_keeps_for_itself_are_quoted() -> None:
+    class Out(BaseModel):
+        function: str
+
+    text = tde_process(manifest_of(Out))
+    assert 'source="=`function`" target="tdeOutput.function"' in text
+    assert 'source="=tdeOutput.`function`" target="function"' in text
+
+
+def test_the_retries_are_the_attempts_of_the_tde() -> None:
+    def retries(manifest: TdeManifest) -> str | None:
+        task = Drawing(tde_process(manifest)).process.find(".//zeebe:taskDefinition", NS)
+        return None if task is None else task.get("retries")
+
+    assert retries(manifest_of(None)) == "3"
+    assert retries(manifest_of(None, retry=RetryPolicy(attempts=5))) == "5"
+
+
+def test_a_round_has_time_for_all_attempts() -> None:
+    manifest = manifest_of(None, time_limit=timedelta(seconds=90), retry=RetryPolicy(attempts=2))
+    assert 'if tdeTimeLimit = null then "PT4M30S" else tdeTimeLimit' in tde_process(manifest)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (timedelta(0), "PT0S"),
+        (timedelta(milliseconds=250), "PT0.25S"),
+        (timedelta(seconds=90), "PT1M30S"),
+        (timedelta(hours=4), "PT4H"),
+        (timedelta(days=1), "P1D"),
+        (timedelta(days=400, hours=2, seconds=1), "P400DT2H1S"),
+    ],
+)
+def test_durations_are_written_as_people_write_them(value: timedelta, text: str) -> None:
+    assert feel.duration(value) == text
+
+
+def test_text_is_quoted_for_feel() -> None:
+    assert feel.text('say "no"\\\n') == '"say \\"no\\"\\\\\\n"'
+
+
+def test_descriptions_with_any_characters_make_valid_xml() -> None:
+    @tde("strange", description='<Ü> & "quoted" ]]> …')
+    def strange(order: Order) -> None: ...
+
+    assert process_problems(tde_process(strange.manifest())) == []
