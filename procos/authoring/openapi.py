@@ -1,16 +1,18 @@
 """`procos tde from-openapi`: a package with a typed TDE for each operation of an OpenAPI document."""
 
-from collections.abc import Collection, Sequence
+import functools
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from procos.authoring.openapi_build import Builder, Built
 from procos.authoring.openapi_code import one_line
 from procos.authoring.openapi_document import Node, read_document
-from procos.authoring.openapi_operations import OperationReader, find_operations
+from procos.authoring.openapi_operations import Found, Operation, OperationReader, find_operations
 from procos.authoring.openapi_package import Package, package_text
 from procos.authoring.openapi_schemas import Schemas
-from procos.authoring.package_files import check_package_name, tidy_name, write_package
+from procos.authoring.openapi_types import Declaration
+from procos.authoring.package_files import check_import, check_package_name, tidy_name, write_package
 from procos.errors import UsageError
 
 _NEEDED_BY_THE_CODE = {"tests", "calling", "models", "operations"}
@@ -34,50 +36,50 @@ def from_openapi(
     name: str | None = None,
     base_url: str | None = None,
     taken: Collection[str] = (),
+    is_imported: bool = True,
 ) -> Generated:
     """Writes the package `name` below `folder`, with a TDE for each of the `operations`, all of them unless given.
 
     The name is that of the document unless given, and begins the names of the TDEs. `base_url` replaces the servers
-    that the document names; `taken` are the names of TDEs that are installed.
+    that the document names; `taken` are the names of TDEs that are installed. Unless `is_imported` is switched off,
+    the package is imported once in a Python of its own before it appears.
 
     Raises:
         UsageError: the document, an option or the name is wrong; nothing is written then.
     """
     try:
         root = read_document(spec)
-        return _generated(root, folder, operations=operations, name=name, base_url=base_url, taken=taken)
+        name = _name(root) if name is None else name
+        module = check_package_name(name, folder, reserved=_NEEDED_BY_THE_CODE)
+        notes: dict[str, None] = {}
+        reader = OperationReader(root, notes.setdefault, prefix=name, base_url=base_url)
+        built, declarations = _built(root, name, _read(reader, find_operations(root, operations), notes), notes)
     except RecursionError:
         raise UsageError(f"{spec} is nested too deeply") from None
-
-
-def _generated(
-    root: Node,
-    folder: Path,
-    *,
-    operations: Collection[str],
-    name: str | None,
-    base_url: str | None,
-    taken: Collection[str],
-) -> Generated:
-    title = _title(root)
-    name = _name(root, title) if name is None else name
-    module = check_package_name(name, folder, reserved=_NEEDED_BY_THE_CODE)
-    notes: dict[str, None] = {}
-    note = notes.setdefault
-    reader = OperationReader(root, note, prefix=name, base_url=base_url)
-    read = [operation for found in find_operations(root, operations) if (operation := reader.read(found)) is not None]
-    if not read:
-        raise UsageError(f"{root.source}: none of its operations can be made", hint="; ".join(notes))
-    schemas = Schemas(root, note)
-    builder = Builder(schemas, name, note)
-    built = [builder.build(operation) for operation in read]
-    schemas.complete()
     _refuse_taken(built, taken)
-    if root.get("webhooks") is not None:
-        note("the document's webhooks are not made; nothing here listens for requests")
-    package = Package(name=name, module=module, title=title or name, built=tuple(built), notes=tuple(notes))
-    write_package(folder / name, package_text(package, schemas.declarations))
+    package = Package(name=name, module=module, title=_title(root) or name, built=built, notes=tuple(notes))
+    check = functools.partial(check_import, f"{module}.operations") if is_imported else None
+    write_package(folder / name, package_text(package, declarations), check=check)
     return Generated(folder / name, tuple(one.tde_name for one in built), package.secrets, package.notes)
+
+
+def _read(reader: OperationReader, found: Sequence[Found], notes: Mapping[str, None]) -> list[Operation]:
+    read = [operation for one in found if (operation := reader.read(one)) is not None]
+    if not read:
+        raise UsageError(f"{found[0].node.source}: none of its operations can be made", hint="; ".join(notes))
+    return read
+
+
+def _built(
+    root: Node, name: str, read: Sequence[Operation], notes: dict[str, None]
+) -> tuple[tuple[Built, ...], Mapping[str, Declaration]]:
+    schemas = Schemas(root, notes.setdefault)
+    builder = Builder(schemas, name, notes.setdefault)
+    built = tuple(builder.build(operation) for operation in read)
+    schemas.complete()
+    if root.get("webhooks") is not None:
+        notes.setdefault("the document's webhooks are not made; nothing here listens for requests")
+    return built, schemas.declarations
 
 
 def _title(root: Node) -> str:
@@ -85,8 +87,8 @@ def _title(root: Node) -> str:
     return one_line(info.text("title")) if info is not None else ""
 
 
-def _name(root: Node, title: str) -> str:
-    name = tidy_name(title)
+def _name(root: Node) -> str:
+    name = tidy_name(_title(root))
     if not name:
         raise UsageError(f"{root.source} has no title to name the package by", hint="give a name with --name")
     return name

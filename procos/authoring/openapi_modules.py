@@ -47,17 +47,22 @@ def models_module(title: str, declarations: Mapping[str, Declaration], classes: 
 
 
 def _ordered(declarations: Mapping[str, Declaration]) -> list[Declaration]:
-    waiting = dict(declarations)
+    missing = {name: set(one.needs & declarations.keys()) for name, one in declarations.items()}
     ordered: list[Declaration] = []
-    while waiting:
-        ready = [one for one in waiting.values() if not any(name in waiting for name in one.needs)]
-        if not ready:
-            ready = [next((one for one in waiting.values() if isinstance(one, ClassOfObject)), None) or
-                     next(iter(waiting.values()))]  # fmt: skip
-        for one in ready:
-            del waiting[one.name]
-        ordered += ready
+    while missing:
+        ready = [name for name, names in missing.items() if not names] or [_breaking(missing, declarations)]
+        for name in ready:
+            del missing[name]
+        for names in missing.values():
+            names.difference_update(ready)
+        ordered += [declarations[name] for name in ready]
     return ordered
+
+
+def _breaking(circle: Iterable[str], declarations: Mapping[str, Declaration]) -> str:
+    """Where to break into a circle: at a class, which may mention what comes later, if there is one."""
+    names = list(circle)
+    return next((name for name in names if isinstance(declarations[name], ClassOfObject)), names[0])
 
 
 def _imports(names: set[str]) -> list[str]:

@@ -1,5 +1,6 @@
 """Schemas of single values: their types by format, their limits, and values as Python writes them."""
 
+import functools
 from collections.abc import Callable
 from typing import Annotated, Any, Final
 
@@ -59,14 +60,21 @@ def _pattern(kind: str, schema: Node, note: Callable[[str], None]) -> tuple[Cons
     pattern = schema.value.get("pattern")
     if kind != "string" or not isinstance(pattern, str):
         return ()
-    try:
-        TypeAdapter(Annotated[str, Field(pattern=pattern)])
-    except SchemaError:
+    if not _is_checkable(pattern):
         note(f"{schema.pointer}: the pattern {quoted(pattern)} is not checked; it is not one for pydantic")
         return ()
     raw = f'r"{pattern}"'
     is_plain = '"' not in pattern and pattern.isprintable() and not pattern.endswith("\\")
     return (("pattern", raw if is_plain and "\\" in pattern else quoted(pattern)),)
+
+
+@functools.cache
+def _is_checkable(pattern: str) -> bool:
+    try:
+        TypeAdapter(Annotated[str, Field(pattern=pattern)])
+    except SchemaError:
+        return False
+    return True
 
 
 def literal(value: Any, *, as_text: bool = False) -> str | None:  # noqa: ANN401 - any JSON value

@@ -61,7 +61,7 @@ class Schemas:
         return found.or_null(is_nullable=is_nullable(schema)) if found != ANYTHING else found
 
     def complete(self) -> None:
-        """Declares what was only mentioned so far; not at once, because schemas may lead to each other in long chains."""
+        """Declares what was only mentioned so far: not at once, as schemas may lead to each other in long chains."""
         while self._waiting:
             name, target = self._waiting.popleft()
             shape = object_shape(target)

@@ -5,9 +5,10 @@ import importlib.util
 import keyword
 import re
 import shutil
+import subprocess
 import sys
 import uuid
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from string import Template
 from typing import Final
@@ -80,10 +81,11 @@ def filled(template: str, values: Mapping[str, str]) -> str:
     return Template(shipped(template)).substitute(values)
 
 
-def write_package(target: Path, files: Mapping[str, str]) -> None:
+def write_package(target: Path, files: Mapping[str, str], *, check: Callable[[Path], None] | None = None) -> None:
     """Writes `files`, texts by their paths below `target`, which must not be there yet.
 
-    They are written into a hidden folder beside it that gets its name at the end, so that nothing half written stays.
+    They are written into a hidden folder beside it that gets its name at the end, if `check` raises nothing about it:
+    nothing half written stays.
 
     Raises:
         UsageError: the disk refuses.
@@ -94,8 +96,33 @@ def write_package(target: Path, files: Mapping[str, str]) -> None:
             file = beside / path
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(text, encoding="utf-8", newline="\n")
+        if check is not None:
+            check(beside)
         beside.rename(target)
     except OSError as error:
         raise UsageError(f"{target} cannot be written: {error.strerror}; nothing was left behind") from None
     finally:
         shutil.rmtree(beside, ignore_errors=True)
+
+
+def check_import(module: str, folder: Path) -> None:
+    """Imports `module` of the package in `folder`, in a Python of its own, so that what was written is known to work.
+
+    Raises:
+        UsageError: it cannot be imported; says why.
+    """
+    script = "import sys; sys.path.insert(0, sys.argv[1]); __import__(sys.argv[2])"
+    command = [sys.executable, "-B", "-c", script, str(folder.absolute()), module]
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    if done.returncode == 0:
+        return
+    if "RecursionError" in done.stderr:
+        raise UsageError(
+            "the objects of this API lead to each other in longer chains than pydantic can follow; nothing was written",
+            hint="make fewer operations, with --operation",
+        )
+    reason = done.stderr.strip().rpartition("\n")[2]
+    raise UsageError(
+        f"the code for this document cannot be imported ({reason}); nothing was written",
+        hint="please report it; until then, leave the operation out by naming the others with --operation",
+    )

@@ -128,6 +128,11 @@ class Execution:
     def _context(
         self, job: Job, headers: Mapping[str, str], attempt: Attempt, resolver: SecretResolver
     ) -> TaskContext[BaseModel]:
+        link = JobLink(
+            keep=lambda value: attempt.keep(resolver.conceal(value)),
+            is_cancelled=lambda: attempt.is_gone,
+            secret=resolver.look_up,
+        )
         return TaskContext(
             job_key=job.key,
             process_instance_key=job.process_instance_key,
@@ -142,7 +147,11 @@ class Execution:
             data_folder=self.data_folder,
             logger=logging.LoggerAdapter(logging.getLogger(f"procos.tde.{self.tde.name}"), {}),
             saved=attempt.progress,
-            link=JobLink(keep=attempt.keep, is_cancelled=lambda: attempt.is_gone, secret=resolver.look_up),
+            link=link,
+                keep=lambda value: attempt.keep(resolver.conceal(value)),
+                is_cancelled=lambda: attempt.is_gone,
+                secret=resolver.look_up,
+            ),
         )
 
 

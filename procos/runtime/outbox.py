@@ -55,7 +55,7 @@ class Outbox:
         if isinstance(outcome, Failed):
             outcome = await self._wait_here(outcome)
         delivered = await self._deliver(held, outcome)
-        self._count(delivered)
+        self._count(delivered, is_wait=isinstance(outcome, Failed) and not attempt.is_spent)
         if isinstance(delivered, Failed) and not isinstance(outcome, Failed):
             attempt.is_spent = True  # the engine refused the result
             self._keep(attempt, delivered)
@@ -124,11 +124,13 @@ class Outbox:
 
         return seconds_left
 
-    def _count(self, delivered: Outcome | NotDelivered) -> None:
+    def _count(self, delivered: Outcome | NotDelivered, *, is_wait: bool) -> None:
         match delivered:
             case Completed():
                 self.counts.completed += 1
                 self.metrics.count("completed")
+            case Failed() if is_wait:
+                self.metrics.count("waiting")
             case Failed():
                 self.counts.failed += 1
                 self.metrics.count("failed")

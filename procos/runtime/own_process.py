@@ -83,7 +83,7 @@ class OwnProcesses:
         for name in answer.used_secrets:
             resolver.look_up(name)  # it has to be concealed here as well
         for value in answer.kept[-1:]:
-            attempt.keep(value)
+            attempt.keep(resolver.conceal(value))
         if answer.error is not None:
             raise answer.error
         return answer.result

@@ -8,9 +8,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, get_origin
+from typing import Any, get_args, get_origin
 
-from pydantic import ValidationError
+from pydantic import SecretStr, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_settings import EnvSettingsSource
 
@@ -165,8 +165,13 @@ def _explain(error: ValidationError, sources: Mapping[str, str]) -> SettingsErro
             f"'{name}' is no setting of ProcOS (in {source})", hint="`procos config` lists all settings"
         )
     message = first["msg"].removeprefix("Value error, ")
-    shown = "" if name == "client_secret" else f" = {str(first.get('input'))[:100]!r}"
+    shown = "" if _is_secret(name) else f" = {str(first.get('input'))[:100]!r}"
     return SettingsError(f"setting {name}{shown} (from {source}): {message}", hint=_description(name))
+
+
+def _is_secret(name: str) -> bool:
+    field: FieldInfo | None = Settings.model_fields.get(name.partition(".")[0])
+    return field is not None and SecretStr in (field.annotation, *get_args(field.annotation))
 
 
 def _description(name: str) -> str | None:

@@ -23,6 +23,9 @@ def job_span(name: str, *, traceparent: object, correlation_id: str, attributes:
 
     The second is made from the id alone, so that all jobs of one run share it whoever works on them.
     """
+    if isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider):  # nobody has set up where spans go
+        yield trace.INVALID_SPAN
+        return
     parent = _carried(traceparent) or _derived(correlation_id)
     with _tracer.start_as_current_span(
         name, context=parent, kind=SpanKind.CONSUMER, attributes=dict(attributes), record_exception=False

@@ -281,3 +281,12 @@ def test_every_setting_is_described_and_listed_as_text():
     assert rows["lease"] == "90 s"
     assert rows["address"] == ""
     assert rows["worker_slots"] == "32"
+
+
+@pytest.mark.parametrize("name", ["client_secret", "database_url"])
+def test_a_secret_of_the_wrong_type_is_not_shown(file, name):
+    with pytest.raises(SettingsError) as caught:
+        values(file(f'{name} = ["postgresql://procos:pa55word@db/procos"]'))
+
+    assert name in caught.value.message
+    assert "pa55word" not in caught.value.message

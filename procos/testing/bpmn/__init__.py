@@ -1,0 +1,1 @@
+"""The part of BPMN that a FakeEngine runs, and its reader."""
