@@ -59,19 +59,23 @@ def _field(name: str, schema: Schema, root: Schema, *, required: bool) -> Field:
     )
 
 
-def kind_of(schema: Schema, root: Schema, *, code: str = "") -> str:
-    """What a value is, in words; names and values stand between `code`, such as backticks. Null goes without saying."""
+def kind_of(schema: Schema, root: Schema, *, code: str = "", within: frozenset[str] = frozenset()) -> str:
+    """What a value is, in words; names and values stand between `code`, such as backticks. Null goes without saying.
+
+    `within` are the names that this is a part of already: a type that holds itself is named there, not described again.
+    """
     if "$ref" in schema:
         name, inner = _referred(schema, root)
-        return f"{code}{name}{code}" if "properties" in inner else kind_of(inner, root, code=code)
+        is_named = "properties" in inner or name in within
+        return f"{code}{name}{code}" if is_named else kind_of(inner, root, code=code, within=within | {name})
     if "anyOf" in schema or "oneOf" in schema:
-        return _one_of([*schema.get("anyOf", ()), *schema.get("oneOf", ())], root, code)
+        return _one_of([*schema.get("anyOf", ()), *schema.get("oneOf", ())], root, code, within)
     if "enum" in schema or "const" in schema:
         return _constants(schema.get("enum", [schema.get("const")]), code)
     if schema.get("type") == "array":
-        return f"list of {kind_of(schema.get('items', {}), root, code=code)}"
+        return f"list of {kind_of(schema.get('items', {}), root, code=code, within=within)}"
     if schema.get("type") == "object" and isinstance(schema.get("additionalProperties"), dict):
-        return f"object of {kind_of(schema['additionalProperties'], root, code=code)}"
+        return f"object of {kind_of(schema['additionalProperties'], root, code=code, within=within)}"
     kind = _FORMATS.get(schema.get("format", "")) or _KINDS.get(schema.get("type", ""), _ANY)
     return ", ".join([kind, *(f"{sign} {schema[word]}" for word, sign in _LIMITS.items() if word in schema)])
 
@@ -107,8 +111,9 @@ def _constants(values: Iterable[object], code: str) -> str:
     return f"one of {', '.join(shown)}" if len(shown) > 1 else "".join(shown)
 
 
-def _one_of(branches: Iterable[Schema], root: Schema, code: str) -> str:
-    kinds = dict.fromkeys(kind_of(branch, root, code=code) for branch in branches if branch.get("type") != "null")
+def _one_of(branches: Iterable[Schema], root: Schema, code: str, within: frozenset[str]) -> str:
+    real = [branch for branch in branches if branch.get("type") != "null"]
+    kinds = dict.fromkeys(kind_of(branch, root, code=code, within=within) for branch in real)
     if "number" in kinds and "whole number" in kinds:
         del kinds["whole number"]
     return f"({' or '.join(kinds)})" if len(kinds) > 1 else "".join(kinds) or "null"

@@ -73,6 +73,7 @@ def _print_status(state: "KernelState") -> None:
         ("engine", f"Zeebe {state.engine_version or '?'} ({kind}) at {state.address}"),
         ("process", f"{state.pid}, since {state.started_at.astimezone():%Y-%m-%d %H:%M:%S}"),
         ("TDEs", ", ".join(state.tdes) or "none yet"),
+        ("monitoring", f"http://{state.monitoring}/metrics, /healthz, /readyz"),
     ]
     for problem in state.problems:
         facts.append(("problem", problem.what))
@@ -80,8 +81,9 @@ def _print_status(state: "KernelState") -> None:
             facts.append(("", f"→ {problem.hint}"))
     print_table(["kernel", state.kernel_id], facts)
     rows = [
-        (it.job_type, str(it.in_hand), str(it.completed), str(it.failed), str(it.errors_thrown)) for it in state.workers
+        (it.job_type, *map(str, (it.in_hand, it.completed, it.failed, it.errors_thrown, it.replayed)))
+        for it in state.workers
     ]
     if rows:
         typer.echo()
-        print_table(["job type", "in hand", "completed", "failed", "errors"], rows)
+        print_table(["job type", "in hand", "completed", "failed", "errors", "replayed"], rows)

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from pydantic import BaseModel
 
-from procos.errors import BpmnError, GiveUp, RetryLater
+from procos.errors import BpmnError, GiveUp, RetryLater, TaskOutcome
 from procos.model.job import Completed, ErrorThrown, Failed, Job, Outcome
 from procos.ports.secrets import SecretSource
 from procos.runtime.attempt import Attempt
@@ -21,8 +21,9 @@ from procos.runtime.own_process import OwnProcesses
 from procos.runtime.results import concealed, failure, thrown, variables_of, with_variables
 from procos.sdk.context import JobLink, TaskContext
 from procos.sdk.registration import Tde
+from procos.telemetry import tracing
 from procos.telemetry.job_facts import working_on
-from procos.telemetry.tracing import TRACE_VARIABLE, job_span, mark_failed
+from procos.telemetry.tracing import TRACE_VARIABLE
 
 CORRELATION_VARIABLE: Final = "correlationId"
 
@@ -58,20 +59,23 @@ class Execution:
     async def run(self, job: Job, attempt: Attempt | None = None) -> Outcome:
         """Runs the job and says how it ended; only cancellation is raised. Without `attempt`, its number is a guess."""
         attempt = attempt or Attempt.without_ledger(job)
-        correlation_id = correlation_id_of(job)
-        facts = facts_of(job, correlation_id)
-        span = job_span(
+        facts = facts_of(job, correlation_id_of(job))
+        with working_on(facts):
+            return await (self._traced(job, attempt, facts) if tracing.is_on() else self._outcome(job, attempt))
+
+    async def _traced(self, job: Job, attempt: Attempt, facts: Mapping[str, str | int]) -> Outcome:
+        attributes = {f"procos.{name}": value for name, value in facts.items()} | {"procos.attempt": attempt.number}
+        with tracing.job_span(
             f"tde {self.tde.name}",
             traceparent=job.variables.get(TRACE_VARIABLE),
-            correlation_id=correlation_id,
-            attributes={f"procos.{name}": value for name, value in facts.items()} | {"procos.attempt": attempt.number},
-        )
-        with working_on(facts), span as open_span:
+            correlation_id=correlation_id_of(job),
+            attributes=attributes,
+        ) as span:
             outcome = await self._outcome(job, attempt)
             if isinstance(outcome, Failed):
-                mark_failed(open_span, outcome.message)
+                tracing.mark_failed(span, outcome.message)
             elif isinstance(outcome, ErrorThrown):
-                open_span.set_attribute("procos.bpmnErrorCode", outcome.code)
+                span.set_attribute("procos.bpmnErrorCode", outcome.code)
         return outcome
 
     async def _outcome(self, job: Job, attempt: Attempt) -> Outcome:
@@ -88,8 +92,9 @@ class Execution:
             return await self._put_away(outcome, size)
         except (Exception, SystemExit, asyncio.CancelledError) as error:
             # Whatever a TDE raises ends its job, never its worker; a cancellation that nobody asked for is its own.
-            if isinstance(error, asyncio.CancelledError) and _is_being_cancelled():
-                raise
+            # Other errors under a cancellation are mostly made by it: a client's "connection closed", say.
+            if not isinstance(error, TaskOutcome) and _is_being_cancelled():
+                raise asyncio.CancelledError from error
             outcome = failure(self.tde, job, attempt, error)
             _log_failure(job, outcome, error)
         return concealed(outcome, resolver)
@@ -148,10 +153,6 @@ class Execution:
             logger=logging.LoggerAdapter(logging.getLogger(f"procos.tde.{self.tde.name}"), {}),
             saved=attempt.progress,
             link=link,
-                keep=lambda value: attempt.keep(resolver.conceal(value)),
-                is_cancelled=lambda: attempt.is_gone,
-                secret=resolver.look_up,
-            ),
         )
 
 

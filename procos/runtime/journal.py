@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import logging
 import random
-from dataclasses import dataclass, field
 from typing import Final
 
 from procos.errors import StoreError
@@ -12,20 +11,15 @@ from procos.model.ledger import LedgerEntry
 from procos.ports.ledger import OutcomeLedger
 from procos.telemetry.metrics import LEDGER_FAILURES
 
-WRITE_AFTER_S: Final = 0.005
-"""How long an entry waits for others to be written with it. An outcome confirmed meanwhile need not be written."""
+WRITE_AFTER_S: Final = 0.025
+"""How long an entry waits for others to be written with it, unless `hurry` is called.
+
+An outcome that is confirmed meanwhile need not be written, and most are.
+"""
 
 _FIRST_WAIT_S = 0.2
 _LONGEST_WAIT_S = 10.0
 _log = logging.getLogger(__name__)
-
-
-@dataclass(slots=True)
-class _Asked:
-    """Keys whose entries are asked for in one request, and who waits for the answer."""
-
-    keys: list[int] = field(default_factory=list)
-    answer: "asyncio.Future[dict[int, LedgerEntry]]" = field(default_factory=asyncio.Future)
 
 
 class Journal:
@@ -38,11 +32,12 @@ class Journal:
     def __init__(self, ledger: OutcomeLedger, *, write_after_s: float = WRITE_AFTER_S) -> None:
         self._ledger = ledger
         self._write_after_s = write_after_s
-        self._asked: _Asked | None = None
+        self._asked: dict[int, asyncio.Future[LedgerEntry | None]] = {}
         self._waiting: dict[int, LedgerEntry | None] = {}
         self._being_written: dict[int, LedgerEntry | None] = {}
         self._stored: set[int] = set()
         self._written = asyncio.Event()
+        self._hurried = asyncio.Event()
         self._writing: asyncio.Task[None] | None = None
         self._asking: set[asyncio.Task[None]] = set()
         self._is_away = False
@@ -52,20 +47,22 @@ class Journal:
         for unwritten in (self._waiting, self._being_written):
             if job_key in unwritten:
                 return unwritten[job_key]
-        if self._asked is None:
-            self._asked = _Asked()
-            task = asyncio.create_task(self._ask(self._asked))
+        if not self._asked:
+            task = asyncio.create_task(self._ask())
             self._asking.add(task)
             task.add_done_callback(self._asking.discard)
-        asked = self._asked
-        asked.keys.append(job_key)
-        # Shielded: others wait for the same answer.
-        return (await asyncio.shield(asked.answer)).get(job_key)
+        answer: asyncio.Future[LedgerEntry | None] = asyncio.get_running_loop().create_future()
+        self._asked[job_key] = answer
+        return await answer
 
     def keep(self, entry: LedgerEntry) -> None:
         """Writes the entry soon."""
         self._waiting[entry.job_key] = entry
         self._write_soon()
+
+    def hurry(self) -> None:
+        """Writes what was kept at once: the engine has not taken a result, so that it may have to last."""
+        self._hurried.set()
 
     def drop(self, job_key: int) -> None:
         """Removes the job's entry soon; one that was not written yet never is."""
@@ -77,6 +74,7 @@ class Journal:
     async def settle(self) -> None:
         """Waits until all that was kept so far is written."""
         while self._waiting or self._being_written:
+            self.hurry()
             self._write_soon()
             self._written.clear()
             await self._written.wait()
@@ -87,7 +85,8 @@ class Journal:
             async with asyncio.timeout(longest_s):
                 await self.settle()
         except TimeoutError:
-            _log.error("the outcome ledger does not answer: %d entries are not written", len(self._waiting))
+            left = len(self._waiting | self._being_written)
+            _log.error("the outcome ledger does not answer: %d entries are not written", left)
 
     async def close(self, *, longest_s: float = 5.0) -> None:
         """Writes what is left, for so long at most."""
@@ -97,17 +96,18 @@ class Journal:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._writing
 
-    async def _ask(self, asked: _Asked) -> None:
-        await asyncio.sleep(0)  # those that came in the same moment
-        self._asked = None
+    async def _ask(self) -> None:
+        asked, self._asked = self._asked, {}  # those that came in the same moment
         try:
-            found = dict(await self._ledger.recall(asked.keys))
+            found = await self._ledger.recall(tuple(asked))
         except StoreError as error:
             self._say(error)
             found = {}
         else:
             self._stored.update(found)
-        asked.answer.set_result(found)
+        for key, answer in asked.items():
+            if not answer.done():  # a job that was cancelled meanwhile does not wait any more
+                answer.set_result(found.get(key))
 
     def _write_soon(self) -> None:
         if self._writing is None or self._writing.done():
@@ -116,11 +116,11 @@ class Journal:
     async def _write_all(self) -> None:
         wait = _FIRST_WAIT_S
         while self._waiting:
-            await asyncio.sleep(self._write_after_s)
+            await self._gather()
             self._being_written, self._waiting = self._waiting, {}
             try:
                 await self._write(self._being_written)
-            except StoreError as error:
+            except Exception as error:  # noqa: BLE001 - as above
                 self._say(error)
                 self._waiting = self._being_written | self._waiting
                 self._being_written = {}
@@ -133,6 +133,12 @@ class Journal:
             self._is_away = False
         self._written.set()
 
+    async def _gather(self) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._write_after_s):
+                await self._hurried.wait()
+        self._hurried.clear()
+
     async def _write(self, changes: dict[int, LedgerEntry | None]) -> None:
         entries = [entry for entry in changes.values() if entry is not None]
         gone = [key for key, entry in changes.items() if entry is None]
@@ -143,8 +149,9 @@ class Journal:
             await self._ledger.forget(gone)
             self._stored.difference_update(gone)
 
-    def _say(self, error: StoreError) -> None:
+    def _say(self, error: Exception) -> None:
         LEDGER_FAILURES.inc()
         if not self._is_away:
-            _log.warning("the outcome ledger does not answer; jobs go on without it: %s", error)
+            defect = None if isinstance(error, StoreError) else error
+            _log.warning("the outcome ledger does not answer; jobs go on without it: %s", error, exc_info=defect)
         self._is_away = True

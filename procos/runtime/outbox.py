@@ -105,12 +105,17 @@ class Outbox:
                 held.job,
                 outcome,
                 seconds_left=self._seconds_left(held),
-                on_retry=self.metrics.delivery_retries.inc,
+                on_retry=self._on_retry,
             )
         finally:
             self.room.delivering -= 1
             self.room.tell()
             self.metrics.delivery_seconds.observe(time.monotonic() - started)
+
+    def _on_retry(self) -> None:
+        self.metrics.delivery_retries.inc()
+        if self.journal is not None:
+            self.journal.hurry()
 
     def _seconds_left(self, held: HeldJob) -> Callable[[], float]:
         """What is left of the lease, and once the drain's grace is over, of the time for handing back."""

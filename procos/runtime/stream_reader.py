@@ -42,6 +42,10 @@ class StreamReader:
     _ending: asyncio.Event = field(default_factory=asyncio.Event, init=False)
     _emptying: bool = field(default=False, init=False)
     _heard_at: float = field(default=float("-inf"), init=False)
+    _backoff: Backoff = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._backoff = Backoff(f"stream of '{self.query.job_type}'")
 
     def end(self) -> None:
         """Closes the stream when what is on its way has come, and ends `run`."""
@@ -49,7 +53,6 @@ class StreamReader:
 
     async def run(self) -> None:
         """Keeps a stream open whenever there is room; a gateway that is away is waited for without end."""
-        backoff = Backoff(f"stream of '{self.query.job_type}'")
         while not self._ending.is_set():
             await self._unless_ending(self.room.until_free())
             if self._ending.is_set():
@@ -59,9 +62,9 @@ class StreamReader:
             except EngineUnsupported:  # this gateway has no streams; polling does it all
                 await self._ending.wait()
             except Exception as error:  # noqa: BLE001 - no answer, however odd, may leave a job type without its stream
-                await self._unless_ending(backoff.wait(error))
+                await self._unless_ending(self._backoff.wait(error))
             else:
-                backoff.reset()
+                self._backoff.reset()
 
     async def _stream(self) -> None:
         """One stream: until there is no room, it stalls, breaks, or `end` is called."""
@@ -85,6 +88,7 @@ class StreamReader:
         async with contextlib.aclosing(stream) as jobs:
             async for job in jobs:
                 self._heard_at = time.monotonic()
+                self._backoff.reset()  # now, since a stream that works has no end
                 self.accept((job,))
                 while not self._emptying and self.room.free() <= 0:
                     await self.room.until_changed()

@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from typing import Any, Final
 
 from procos.model.job import Job, Outcome
@@ -63,7 +64,9 @@ class Worker:
         self._room = Room(self.slots)
         self._metrics = metrics = WorkerMetrics(self.job_type)
         self._leases = Leases(self.source, self.lease, metrics)
-        self._poller = Poller(source=self.source, query=query, room=self._room, accept=self._accept)
+        self._poller = Poller(
+            source=self.source, query=query, room=self._room, accept=partial(self._accept, are_fresh=True)
+        )
         self._stream = StreamReader(
             source=self.source, query=query, room=self._room, accept=self._accept, metrics=metrics,
             polling_found_at=lambda: self._poller.found_at,
@@ -143,7 +146,8 @@ class Worker:
     async def _end_intake(self) -> None:
         self._stream.end()
         for task in self._intake[:1]:
-            task.cancel()
+            if not task.cancelling():  # a second time would cut off what it does at its end
+                task.cancel()
         if self._intake:
             await asyncio.wait(self._intake)
 
@@ -153,12 +157,10 @@ class Worker:
 
     # From the intake to a slot
 
-    def _accept(self, jobs: Sequence[Job]) -> None:
+    def _accept(self, jobs: Sequence[Job], *, are_fresh: bool = False) -> None:
         for job in jobs:
-            held = self._leases.hold(job)
-            if held is None:
-                self._metrics.count("stale")
-            else:
+            held = self._leases.hold(job, is_fresh=are_fresh)
+            if held is not None:
                 self._ready.append(held)
         self._fill_slots()
         if self._ready and self._clearing is None:
@@ -168,6 +170,7 @@ class Worker:
         while self._ready and self._room.busy < self.slots and not self._draining.is_set():
             held = self._ready.popleft()
             if held.is_gone:
+                self._leases.release(held)
                 self._metrics.count("gone")
                 continue
             self._room.busy += 1

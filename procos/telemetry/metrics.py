@@ -11,7 +11,8 @@ _DURATIONS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10
 JOBS: Final = Counter(
     "procos_jobs",
     "Jobs by how they ended: completed, failed, error_thrown, waiting (come again, and no retry is used up),"
-    " handed_back, replayed (their outcome was stored), gone, stale (their lease was over when they came), not_delivered_....",
+    " handed_back, replayed (their outcome was stored), gone, stale (their lease was over when they came),"
+    " not_delivered_ with the reason.",
     (*_JOB_TYPE, "outcome"),
 )
 JOB_SECONDS: Final = Histogram(

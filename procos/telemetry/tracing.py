@@ -17,15 +17,17 @@ _propagator = TraceContextTextMapPropagator()
 _tracer = trace.get_tracer("procos")
 
 
+def is_on() -> bool:
+    """Whether anybody has set up where spans go."""
+    return not isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider)
+
+
 @contextlib.contextmanager
 def job_span(name: str, *, traceparent: object, correlation_id: str, attributes: Mapping[str, Any]) -> Iterator[Span]:
     """A span for one job. It continues the trace of `traceparent`; without one, that which `correlation_id` stands for.
 
     The second is made from the id alone, so that all jobs of one run share it whoever works on them.
     """
-    if isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider):  # nobody has set up where spans go
-        yield trace.INVALID_SPAN
-        return
     parent = _carried(traceparent) or _derived(correlation_id)
     with _tracer.start_as_current_span(
         name, context=parent, kind=SpanKind.CONSUMER, attributes=dict(attributes), record_exception=False

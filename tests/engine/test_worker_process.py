@@ -2,13 +2,13 @@
 
 import json
 import subprocess
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.engine.conftest import Procos, procos_in
+from tests.engine.otlp_collector import Collector, collecting
 from tests.engine.processes import one_task, write
 from tests.engine.proxy import Proxy, proxy_to
 from tests.engine.worker_processes import WorkerBench, variables_of, wait_until, worker_bench
@@ -31,6 +31,13 @@ def bench(tmp_path: Path, line: Proxy) -> Iterator[WorkerBench]:
     command = procos_in(tmp_path / "home", PROCOS_ADDRESS=line.address, PROCOS_LEASE="4")
     with worker_bench(tmp_path, command) as bench:
         yield bench
+
+
+@pytest.fixture
+def collector() -> Iterator[Collector]:
+    """A server that takes spans."""
+    with collecting() as collector:
+        yield collector
 
 
 @pytest.fixture
@@ -112,7 +119,7 @@ def halves(_: Nothing, context: TaskContext) -> Done:
     worker = bench.start()
     instance = begin("wp-progress")
     wait_until(lambda: bench.effects)
-    wait_until(lambda: (bench.folder / "home/state/procos.db").exists())
+    wait_until((bench.folder / "home/state/procos.db").exists)
     wait_until(lambda: b"half" in b"".join(file.read_bytes() for file in (bench.folder / "home/state").glob("*.db*")))
     worker.kill()
     bench.start()
@@ -244,7 +251,7 @@ def word(_: Nothing) -> Done:
 
 
 def test_jobs_of_one_instance_share_a_trace_and_continue_a_given_one(
-    bench: WorkerBench, begin, collector: "Collector"
+    bench: WorkerBench, begin, collector: Collector
 ) -> None:
     bench.write("""
 @tde("wp-trace", description="Is traced")
@@ -262,49 +269,3 @@ async def traced(_: Nothing) -> Done:
     assert spans[0].trace_id.hex() == trace_id
     assert spans[0].parent_span_id.hex() == "b7ad6b7169203331"
     assert spans[1].trace_id == spans[2].trace_id != spans[0].trace_id
-
-
-class Collector:
-    """A server that takes OTLP over HTTP and keeps the spans."""
-
-    def __init__(self) -> None:
-        from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-
-        bodies = self._bodies = []
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                bodies.append(self.rfile.read(int(self.headers["Content-Length"])))
-                self.send_response(200)
-                self.send_header("Content-Length", "0")
-                self.end_headers()
-
-            def log_message(self, *_: object) -> None:
-                pass
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
-
-    def spans(self) -> list:
-        import gzip
-
-        from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
-
-        found = []
-        for body in self._bodies:
-            plain = gzip.decompress(body) if body[:2] == b"\x1f\x8b" else body
-            for resource in ExportTraceServiceRequest.FromString(plain).resource_spans:
-                found += [span for scope in resource.scope_spans for span in scope.spans]
-        return sorted(found, key=lambda span: span.start_time_unix_nano)
-
-    def close(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-
-
-@pytest.fixture
-def collector() -> Iterator[Collector]:
-    collector = Collector()
-    yield collector
-    collector.close()

@@ -8,6 +8,17 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
+TDES = {
+    "email": "send_email:email",
+    "file": "file:file",
+    "grpc": "grpc_call:grpc_call",
+    "http": "http:http",
+    "notify": "notify:notify",
+    "python": "python:python",
+    "shell": "shell:shell",
+    "sql": "sql:sql",
+    "wait-for": "wait_for:wait_for",
+}
 
 
 @pytest.fixture(scope="module")
@@ -26,6 +37,7 @@ def test_holds_kernel_bpmn_examples_workers_and_the_engine_logging(wheel: Path) 
         "procos/examples/licence_audit/licence-audit.bpmn",
         "procos/examples/licence_audit/policy.toml",
         "procos/adapters/embedded/log4j2.xml",
+        "procos/adapters/state/migrations/__init__.py",
         "procos/py.typed",
         "procos_workers/py.typed",
         "procos_workers/http.py",
@@ -38,8 +50,8 @@ def test_registers_the_command_and_the_bundled_tdes(wheel: Path) -> None:
     (name,) = [name for name in archive.namelist() if name.endswith("entry_points.txt")]
     text = archive.read(name).decode()
     assert "procos = procos.cli:main" in text
-    for tde in ("file", "http", "python", "shell"):
-        assert f"{tde} = procos_workers.{tde}:{tde}" in text
+    for tde, place in TDES.items():
+        assert f"{tde} = procos_workers.{place}" in text
 
 
 def test_works_installed_without_a_checkout(wheel: Path, tmp_path: Path) -> None:
@@ -57,4 +69,4 @@ def test_works_installed_without_a_checkout(wheel: Path, tmp_path: Path) -> None
         [sys.executable, "-c", f"import sys; sys.path.insert(0, {str(site)!r})\n{script}"],
         cwd=tmp_path, capture_output=True, text=True, check=True,
     )  # fmt: skip
-    assert done.stdout.splitlines() == ["['bootstrap.bpmn'] True", "['file', 'http', 'python', 'shell'] ()"]
+    assert done.stdout.splitlines() == ["['bootstrap.bpmn'] True", f"{sorted(TDES)} ()"]

@@ -87,6 +87,7 @@ _UNSPECIFIC = frozenset({grpc.StatusCode.UNKNOWN, grpc.StatusCode.INTERNAL})
 _BY_STATUS: dict[grpc.StatusCode, Callable[[str, str, str], EngineError]] = {
     grpc.StatusCode.UNAVAILABLE: _unavailable,
     grpc.StatusCode.CANCELLED: _unavailable,
+    grpc.StatusCode.ABORTED: _unavailable,
     grpc.StatusCode.DEADLINE_EXCEEDED: _timeout,
     grpc.StatusCode.RESOURCE_EXHAUSTED: _exhausted,
     grpc.StatusCode.NOT_FOUND: _not_found,

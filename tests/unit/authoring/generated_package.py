@@ -27,4 +27,5 @@ def imported(made: Generated) -> Iterator[ModuleType]:
 
 
 def made_of(spec: str, folder: Path, **options) -> Generated:
-    return from_openapi(str(SPECS / spec), folder, **options)
+    """Made without the import that the command does before it writes; `imported` does it."""
+    return from_openapi(str(SPECS / spec), folder, is_imported=False, **options)

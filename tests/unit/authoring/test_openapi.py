@@ -48,7 +48,7 @@ def make(tmp_path):
     def make(value, **options):
         spec = tmp_path / "spec.json"
         spec.write_text(value if isinstance(value, str) else json.dumps(value))
-        return from_openapi(str(spec), tmp_path, **options)
+        return from_openapi(str(spec), tmp_path, **{"is_imported": False, **options})
 
     return make
 
@@ -209,6 +209,15 @@ def test_too_deep_a_document_is_refused(refusal):
     assert "nested too deeply" in refusal(answering(schema))
 
 
+def test_objects_in_longer_chains_than_python_can_build_are_refused(refusal):
+    chain = {
+        f"S{n}": {"type": "object", "properties": {"next": {"$ref": f"#/components/schemas/S{(n + 1) % 400}"}}}
+        for n in range(400)
+    }
+    spec = answering({"$ref": "#/components/schemas/S0"}, **chain)
+    assert "make fewer operations, with --operation" in refusal(spec, is_imported=True)
+
+
 def test_a_name_that_is_taken(refusal):
     assert "a TDE 'tiny-ping' is installed already" in refusal(document(), taken={"tiny-ping"})
 
@@ -324,9 +333,9 @@ def test_it_is_the_same_each_time(tmp_path):
     assert texts[0] == texts[1]
 
 
-@pytest.mark.parametrize(("spec", "count"), [("shelter.yaml", 4), ("invoices.yaml", 2)])
+@pytest.mark.parametrize(("spec", "count"), [("shelter.yaml", 4), ("invoices.yaml", 2), ("nasty.json", 5)])
 def test_what_is_generated_from_a_tde_is_made_of_these_too(tmp_path, spec, count):
-    with imported(made_of(spec, tmp_path)) as operations_module:
+    with imported(made_of(spec, tmp_path, name=NAMES[spec])) as operations_module:
         tdes = [value for value in vars(operations_module).values() if isinstance(value, Tde)]
         assert len(tdes) == count
         for tde in tdes:
