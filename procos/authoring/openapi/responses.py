@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from procos.authoring.openapi_document import Node
-from procos.authoring.openapi_parameters import Note, is_json
+from procos.authoring.openapi.document import Node
+from procos.authoring.openapi.parameters import Note, is_json
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from typing import Final
 
-from procos.authoring.openapi_document import Node, Unsupported
-from procos.authoring.openapi_names import Names
-from procos.authoring.openapi_parameters import Note, is_json
+from procos.authoring.openapi.document import Node, Unsupported
+from procos.authoring.openapi.names import Names
+from procos.authoring.openapi.parameters import Note, is_json
 
 FORM: Final = "application/x-www-form-urlencoded"
 

@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 
-from procos.authoring.openapi_code import Call, quoted
-from procos.authoring.openapi_document import Node, Unsupported
-from procos.authoring.openapi_names import variable_name
-from procos.authoring.openapi_parameters import Note
+from procos.authoring.openapi.code import Call, quoted
+from procos.authoring.openapi.document import Node, Unsupported
+from procos.authoring.openapi.names import variable_name
+from procos.authoring.openapi.parameters import Note
 from procos.errors import UsageError
 
 

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable, Sequence
 
-from procos.authoring.openapi_build import Built
-from procos.authoring.openapi_code import (
+from procos.authoring.openapi.build import Built
+from procos.authoring.openapi.code import (
     Call,
     Value,
     as_sorters_do,
@@ -13,7 +13,7 @@ from procos.authoring.openapi_code import (
     listed_values,
     quoted,
 )
-from procos.authoring.openapi_parameters import Parameter
+from procos.authoring.openapi.parameters import Parameter
 
 
 def operations_module(title: str, built: Sequence[Built]) -> str:

@@ -2,18 +2,18 @@
 
 from dataclasses import dataclass, replace
 
-from procos.authoring.openapi_code import one_line
-from procos.authoring.openapi_names import (
+from procos.authoring.openapi.code import one_line
+from procos.authoring.openapi.declarations import ANYTHING, ClassOfObject, FieldOfClass, TypeText, joined
+from procos.authoring.openapi.names import (
     Names,
     class_name,
     names_of_fields,
     names_of_functions,
     variable_name,
 )
-from procos.authoring.openapi_operations import Operation
-from procos.authoring.openapi_parameters import Note
-from procos.authoring.openapi_schemas import Schemas, described
-from procos.authoring.openapi_types import ANYTHING, ClassOfObject, FieldOfClass, TypeText, joined
+from procos.authoring.openapi.operations import Operation
+from procos.authoring.openapi.parameters import Note
+from procos.authoring.openapi.schemas import Schemas, described
 from procos.authoring.package_files import LONGEST_NAME, tidy_name
 
 

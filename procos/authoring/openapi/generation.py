@@ -1,17 +1,17 @@
-"""`procos tde from-openapi`: a package with a typed TDE for each operation of an OpenAPI document."""
+"""An OpenAPI document read, and the files of a package written from it."""
 
 import functools
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from procos.authoring.openapi_build import Builder, Built
-from procos.authoring.openapi_code import one_line
-from procos.authoring.openapi_document import Node, read_document
-from procos.authoring.openapi_operations import Found, Operation, OperationReader, find_operations
-from procos.authoring.openapi_package import Package, package_text
-from procos.authoring.openapi_schemas import Schemas
-from procos.authoring.openapi_types import Declaration
+from procos.authoring.openapi.build import Builder, Built
+from procos.authoring.openapi.code import one_line
+from procos.authoring.openapi.declarations import Declaration
+from procos.authoring.openapi.document import Node, read_document
+from procos.authoring.openapi.operations import Found, Operation, OperationReader, find_operations
+from procos.authoring.openapi.package_text import Package, package_text
+from procos.authoring.openapi.schemas import Schemas
 from procos.authoring.package_files import check_import, check_package_name, tidy_name, write_package
 from procos.errors import UsageError
 

@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final, Literal, cast
 
-from procos.authoring.openapi_document import Node, Unsupported
-from procos.authoring.openapi_names import Names, process_variable
+from procos.authoring.openapi.document import Node, Unsupported
+from procos.authoring.openapi.names import Names, process_variable
 
 Place = Literal["path", "query", "header"]
 Note = Callable[[str], None]

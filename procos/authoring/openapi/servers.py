@@ -3,8 +3,8 @@
 import re
 from urllib.parse import urlsplit
 
-from procos.authoring.openapi_document import Node
-from procos.authoring.openapi_parameters import Note
+from procos.authoring.openapi.document import Node
+from procos.authoring.openapi.parameters import Note
 from procos.errors import UsageError
 
 _HINT = "say where the API is with --base-url https://host/path"

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
-from procos.authoring.openapi_code import Call, Value, quoted
+from procos.authoring.openapi.code import Call, Value, quoted
 
 Constraint = tuple[str, str]
 

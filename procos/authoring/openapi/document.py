@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import unquote
 
-from procos.authoring.openapi_yaml import read_yaml
+from procos.authoring.openapi.yaml import read_yaml
 from procos.errors import UsageError
 
 LARGEST_BYTES: Final = 32 * 1024**2

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
-from procos.authoring.openapi_code import (
+from procos.authoring.openapi.code import (
     Call,
     as_sorters_do,
     comment,
@@ -13,7 +13,7 @@ from procos.authoring.openapi_code import (
     quoted,
     union_alias,
 )
-from procos.authoring.openapi_types import Alias, ClassOfObject, Declaration, FieldOfClass, TypeText
+from procos.authoring.openapi.declarations import Alias, ClassOfObject, Declaration, FieldOfClass, TypeText
 
 _MODULES: Final = {
     "datetime": {"date", "datetime"},

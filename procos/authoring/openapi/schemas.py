@@ -5,20 +5,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Final
 
-from procos.authoring.openapi_code import one_line, quoted
-from procos.authoring.openapi_document import Node
-from procos.authoring.openapi_names import class_name, names_of_classes, names_of_fields, variable_name
-from procos.authoring.openapi_scalars import constraints_of, literal, scalar
-from procos.authoring.openapi_shapes import (
-    Shape,
-    discriminated,
-    is_null,
-    is_nullable,
-    kinds,
-    object_shape,
-    speaks,
-)
-from procos.authoring.openapi_types import (
+from procos.authoring.openapi.code import one_line, quoted
+from procos.authoring.openapi.declarations import (
     ANYTHING,
     Alias,
     ClassOfObject,
@@ -28,6 +16,18 @@ from procos.authoring.openapi_types import (
     joined,
     listed,
     mapped,
+)
+from procos.authoring.openapi.document import Node
+from procos.authoring.openapi.names import class_name, names_of_classes, names_of_fields, variable_name
+from procos.authoring.openapi.scalars import constraints_of, literal, scalar
+from procos.authoring.openapi.shapes import (
+    Shape,
+    discriminated,
+    is_null,
+    is_nullable,
+    kinds,
+    object_shape,
+    speaks,
 )
 
 _LONGEST_INLINE: Final = 50

@@ -7,9 +7,9 @@ from typing import Annotated, Any, Final
 from pydantic import Field, TypeAdapter
 from pydantic_core import SchemaError
 
-from procos.authoring.openapi_code import quoted
-from procos.authoring.openapi_document import Node
-from procos.authoring.openapi_types import Constraint, TypeText
+from procos.authoring.openapi.code import quoted
+from procos.authoring.openapi.declarations import Constraint, TypeText
+from procos.authoring.openapi.document import Node
 
 _BY_FORMAT: Final = {"date-time": "datetime", "date": "date", "uuid": "UUID"}
 _BY_TYPE: Final = {"string": "str", "integer": "int", "number": "float", "boolean": "bool"}

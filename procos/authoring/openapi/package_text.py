@@ -4,11 +4,11 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from procos.authoring.openapi_build import Built
-from procos.authoring.openapi_code import docstring
-from procos.authoring.openapi_modules import models_module
-from procos.authoring.openapi_operations_module import operations_module
-from procos.authoring.openapi_types import Declaration
+from procos.authoring.openapi.build import Built
+from procos.authoring.openapi.code import docstring
+from procos.authoring.openapi.declarations import Declaration
+from procos.authoring.openapi.models_module import models_module
+from procos.authoring.openapi.operations_module import operations_module
 from procos.authoring.package_files import filled, shipped
 
 

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Final
 
-from procos.authoring.openapi_body import Body, read_body
-from procos.authoring.openapi_document import Node, Unsupported
-from procos.authoring.openapi_names import Names
-from procos.authoring.openapi_parameters import Parameter, read_parameters
-from procos.authoring.openapi_responses import Result, read_result
-from procos.authoring.openapi_security import Auth, Security
-from procos.authoring.openapi_servers import Servers
+from procos.authoring.openapi.body import Body, read_body
+from procos.authoring.openapi.document import Node, Unsupported
+from procos.authoring.openapi.names import Names
+from procos.authoring.openapi.parameters import Parameter, read_parameters
+from procos.authoring.openapi.responses import Result, read_result
+from procos.authoring.openapi.security import Auth, Security
+from procos.authoring.openapi.servers import Servers
 from procos.errors import UsageError
 
 _METHODS: Final = ("get", "put", "post", "delete", "options", "head", "patch", "trace")

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-from procos.authoring.openapi_document import Node
+from procos.authoring.openapi.document import Node
 
 _SAYS_NOTHING: Final = frozenset(
     {
