@@ -122,7 +122,7 @@ class TaskOutcome(Exception):
 class BpmnError(TaskOutcome):
     """Throws a BPMN error, which an error boundary event with the same code catches.
 
-    `variables` become visible where the error is caught.
+    `variables` are local to the event that catches it: its output mappings bring them into the process.
     """
 
     def __init__(self, code: str, message: str = "", *, variables: Mapping[str, Any] | None = None) -> None:

@@ -1,5 +1,6 @@
 """`/healthz`, `/readyz` and `/metrics` over HTTP, served from a thread of its own."""
 
+import contextlib
 import json
 import socket
 import threading
@@ -81,13 +82,20 @@ class _Handler(WSGIRequestHandler):
 
 def _listen(host: str, port: int | None) -> _Server:
     kind = _ServerV6 if ":" in host else _Server
+    if port is None:
+        with contextlib.suppress(OSError, UnicodeError):
+            return kind((host, USUAL_PORT), _Handler)
     try:
-        return kind((host, USUAL_PORT if port is None else port), _Handler)
-    except OSError as error:
+        return kind((host, port or 0), _Handler)
+    except (OSError, UnicodeError) as error:
+        reason = getattr(error, "strerror", None) or error
         if port is None:
-            return kind((host, 0), _Handler)
+            raise SettingsError(
+                f"setting monitoring_host = {host}: it cannot be listened on: {reason}",
+                hint="127.0.0.1 serves this machine alone, 0.0.0.0 others too",
+            ) from error
         raise SettingsError(
-            f"setting monitoring_port = {port}: {host}:{port} cannot be listened on: {error.strerror or error}",
+            f"setting monitoring_port = {port}: {host}:{port} cannot be listened on: {reason}",
             hint="choose another port, or leave it out: then a free one is taken",
         ) from error
 

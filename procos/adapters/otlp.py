@@ -20,7 +20,7 @@ def sending_spans(endpoint: str | None, *, version: str) -> Iterator[None]:
     if endpoint is None:
         yield
         return
-    if urlsplit(endpoint).scheme not in {"http", "https"}:
+    if not _is_url(endpoint):
         raise SettingsError(
             f"setting otlp_endpoint = {endpoint!r} is no URL", hint="give http://HOST:4318 (OTLP over HTTP)"
         )
@@ -41,3 +41,11 @@ def sending_spans(endpoint: str | None, *, version: str) -> Iterator[None]:
         yield
     finally:
         provider.shutdown()
+
+
+def _is_url(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+    except ValueError:
+        return False
+    return parts.scheme in {"http", "https"} and bool(parts.hostname)

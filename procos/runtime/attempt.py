@@ -43,13 +43,22 @@ class Attempt:
         Raises:
             TypeError: JSON cannot hold it.
         """
-        try:
-            self.progress = json.loads(json.dumps(value, allow_nan=False))
-        except (TypeError, ValueError, RecursionError) as error:
-            raise TypeError(f"progress(...) takes what JSON can hold: {error}") from error
+        self.progress = kept_form(value)
         self.on_progress(self)
 
     def entry(self, outcome: Outcome | None = None) -> LedgerEntry:
         """What the ledger shall know now; an `outcome` until it is delivered."""
         failures = self.failures + self.is_spent
         return LedgerEntry(job_key=self.job.key, failures=failures, progress=self.progress, outcome=outcome)
+
+
+def kept_form(value: Any) -> Any:  # noqa: ANN401 - any JSON value
+    """`value` as it is kept: a copy, by way of JSON.
+
+    Raises:
+        TypeError: JSON cannot hold it.
+    """
+    try:
+        return json.loads(json.dumps(value, allow_nan=False))
+    except (TypeError, ValueError, RecursionError) as error:
+        raise TypeError(f"progress(...) takes what JSON can hold: {error}") from error

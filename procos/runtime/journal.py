@@ -100,7 +100,7 @@ class Journal:
         asked, self._asked = self._asked, {}  # those that came in the same moment
         try:
             found = await self._ledger.recall(tuple(asked))
-        except StoreError as error:
+        except Exception as error:  # noqa: BLE001 - no answer, however odd, may hold up a job
             self._say(error)
             found = {}
         else:

@@ -3,13 +3,13 @@
 The processes are anyio's: they are used again, and one whose job is cancelled or over its time is killed.
 """
 
-import functools
+import contextlib
 import importlib
 import logging
 import os
 import pickle
-import sys
 import traceback
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -18,7 +18,7 @@ import anyio.to_process
 from pydantic import BaseModel
 
 from procos.ports.secrets import SecretSource
-from procos.runtime.attempt import Attempt
+from procos.runtime.attempt import Attempt, kept_form
 from procos.runtime.calling import fit_for_a_future
 from procos.runtime.inputs import SecretResolver
 from procos.sdk.context import JobLink, TaskContext
@@ -77,11 +77,17 @@ class OwnProcesses:
             granted_secrets=self._granted,
             log_level=logging.getLogger("procos").getEffectiveLevel(),
         )
-        answer = await anyio.to_process.run_sync(_work, request, cancellable=True, limiter=self._limiter)
+        try:
+            answer = await anyio.to_process.run_sync(_work, request, cancellable=True, limiter=self._limiter)
+        except anyio.BrokenWorkerProcess as error:
+            raise RuntimeError(
+                f"the process in which '{self._tde.name}' ran ended in the middle of its work:"
+                " killed for its memory, perhaps, or crashed in a library"
+            ) from error
+        for name in answer.used_secrets:
+            resolver.look_up(name)  # it has to be concealed here as well, in the log first of all
         for record in answer.log_records:
             logging.getLogger(record.name).handle(record)
-        for name in answer.used_secrets:
-            resolver.look_up(name)  # it has to be concealed here as well
         for value in answer.kept[-1:]:
             attempt.keep(resolver.conceal(value))
         if answer.error is not None:
@@ -91,7 +97,11 @@ class OwnProcesses:
 
 def _work(request: _Call) -> _Answer:
     """Runs in the other process."""
-    _be_silent()
+    with _apart_from_the_worker():
+        return _answer_to(request)
+
+
+def _answer_to(request: _Call) -> _Answer:
     answer = _Answer()
     resolver = SecretResolver(request.secrets, request.declared_secrets, request.granted_secrets)
     recorder = _Recorder(answer.log_records)
@@ -99,7 +109,7 @@ def _work(request: _Call) -> _Answer:
     logging.getLogger().setLevel(request.log_level)
     arguments: tuple[Any, ...] = (request.data,)
     if request.context is not None:
-        link = JobLink(keep=answer.kept.append, secret=resolver.look_up)
+        link = JobLink(keep=lambda value: answer.kept.append(kept_form(value)), secret=resolver.look_up)
         arguments = (request.data, replace(request.context, link=link))
     try:
         found: Any = importlib.import_module(request.module)
@@ -141,9 +151,20 @@ class _Recorder(logging.Handler):
         self._records.append(record)
 
 
-@functools.cache
-def _be_silent() -> None:
-    """Nobody reads what is printed here; a full pipe would stop the function for ever."""
-    nothing = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nothing, sys.stderr.fileno())
+@contextlib.contextmanager
+def _apart_from_the_worker() -> Iterator[None]:
+    """Keeps what the function and its own programs print and read away from the pipes to the worker's process.
+
+    Descriptors 0 and 1 carry requests and answers; nobody reads 2, and a full pipe would stop the function for ever.
+    """
+    pipes = os.dup(0), os.dup(1)
+    nothing = os.open(os.devnull, os.O_RDWR)
+    for number in (0, 1, 2):
+        os.dup2(nothing, number)
     os.close(nothing)
+    try:
+        yield
+    finally:
+        for number, pipe in enumerate(pipes):
+            os.dup2(pipe, number)
+            os.close(pipe)

@@ -45,7 +45,10 @@ def backoff(attempt: Attempt, policy: RetryPolicy, error: BaseException) -> time
     """How long to wait before the next attempt."""
     if isinstance(error, RetryLater):
         return max(error.after, timedelta(0))
-    return policy.backoff(attempt.number)
+    try:
+        return policy.backoff(attempt.number)
+    except OverflowError:  # a factor of 1e300, say
+        return policy.longest_backoff
 
 
 def policy_of(policy: RetryPolicy, job: Job) -> RetryPolicy:

@@ -1,5 +1,6 @@
 """Everything that ProcOS needs on this machine, examined part by part."""
 
+import asyncio
 import stat
 import sys
 from collections.abc import AsyncIterator, Iterator
@@ -14,6 +15,7 @@ from procos.kernel.health import Check, HealthChecks
 from procos.kernel.home import Home
 from procos.settings import Settings
 from procos.wiring.engines import connect
+from procos.wiring.stores import open_state_database
 from procos.wiring.workers import tde_config
 
 
@@ -41,6 +43,7 @@ async def _findings(settings: Settings) -> AsyncIterator[Finding]:
         yield _wrong("home", error)
         return
     yield _secrets_file(settings)
+    yield await asyncio.to_thread(_database, settings, home)
     if not settings.address:
         yield _java(settings)
         yield _distribution(settings)
@@ -108,6 +111,18 @@ def _secrets_file(settings: Settings) -> Finding:
     if mode & (stat.S_IRWXG | stat.S_IRWXO):
         return _bad("secrets", f"{file} can be read by others", f"chmod 600 {file}")
     return Finding("secrets", str(file))
+
+
+def _database(settings: Settings, home: Home) -> Finding:
+    part = "state database"
+    if settings.database_url is None and not home.database_file.exists():
+        return Finding(part, f"{home.database_file} is made at the first boot")
+    try:
+        database = open_state_database(settings, home)
+    except ProcosError as error:
+        return _wrong(part, error)
+    database.close()
+    return Finding(part, database.address.shown)
 
 
 def _wrong(part: str, error: ProcosError) -> Finding:

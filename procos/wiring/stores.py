@@ -6,7 +6,7 @@ import logging
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from procos.adapters.folder_objects import FolderObjects
 from procos.errors import StoreError
@@ -15,6 +15,9 @@ from procos.ports.ledger import OutcomeLedger
 from procos.runtime.journal import Journal
 from procos.runtime.large_variables import LargeVariables
 from procos.settings import Settings
+
+if TYPE_CHECKING:
+    from procos.adapters.state.database import Database
 
 FORGET_AFTER: Final = timedelta(days=7)
 """What nobody has written for so long is of jobs that are gone: their instances were cancelled."""
@@ -30,6 +33,19 @@ class Stores:
     large_variables: LargeVariables
 
 
+def open_state_database(settings: Settings, home: Home) -> "Database":
+    """The database of the settings, or the file in the home; its schema is the newest then. Blocks.
+
+    Raises:
+        StoreError: it cannot be used; says what to do.
+        MissingExtraError: the driver for PostgreSQL is not installed.
+    """
+    from procos.adapters.state.database import open_database  # noqa: PLC0415 - SQLAlchemy is slow to import
+
+    url = settings.database_url
+    return open_database(url.get_secret_value() if url else home.database_file)
+
+
 @contextlib.asynccontextmanager
 async def open_stores(settings: Settings, home: Home, engine_id: str) -> AsyncIterator[Stores]:
     """Opens the stores for workers on the engine `engine_id`; what is still to be written at the end is written.
@@ -37,11 +53,9 @@ async def open_stores(settings: Settings, home: Home, engine_id: str) -> AsyncIt
     Raises:
         StoreError: the database cannot be used; says what to do.
     """
-    from procos.adapters.state.database import open_database  # noqa: PLC0415 - SQLAlchemy takes a while to import
-    from procos.adapters.state.outcome_ledger import SqlOutcomeLedger  # noqa: PLC0415
+    from procos.adapters.state.outcome_ledger import SqlOutcomeLedger  # noqa: PLC0415 - SQLAlchemy is slow to import
 
-    url = settings.database_url
-    database = await asyncio.to_thread(open_database, url.get_secret_value() if url else home.database_file)
+    database = await asyncio.to_thread(open_state_database, settings, home)
     try:
         ledger = SqlOutcomeLedger(database, engine_id=engine_id)
         objects = FolderObjects(home.objects)

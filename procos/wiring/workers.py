@@ -27,7 +27,6 @@ from procos.settings import Settings
 from procos.wiring.engines import EngineSession
 from procos.wiring.stores import Stores, open_stores
 
-
 _OBJECTS_BEFORE_A_COLLECTION: Final = 10_000
 
 
@@ -50,10 +49,10 @@ async def workforce(settings: Settings, session: EngineSession, home: Home) -> A
     async with open_stores(settings, home, session.engine_id) as stores:
         pool = worker_pool(settings, session, home, stores)
         health = ProcessHealth(pool.troubles)
-        beating = asyncio.create_task(health.beat())
         server = MonitoringServer(health, host=settings.monitoring_host, port=settings.monitoring_port)
+        beating = asyncio.create_task(health.beat())
         try:
-            with sending_spans(settings.otlp_endpoint, version=__version__), server:
+            with server, sending_spans(settings.otlp_endpoint, version=__version__):
                 _spare_the_collector()
                 yield Workforce(pool, server.address)
         finally:

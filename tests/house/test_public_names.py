@@ -1,4 +1,4 @@
-"""The public names of the SDK and of the doubles: what is frozen here may be added to, and is never taken away in silence."""
+"""The public names of the SDK and of the doubles: they may be added to, and are never taken away in silence."""
 
 import procos.sdk
 import procos.testing

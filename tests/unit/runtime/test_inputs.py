@@ -274,3 +274,53 @@ def test_secrets_that_were_used_are_masked_in_the_log():
     SecretResolver({"LOGGED": secret}).resolve("{{secrets.LOGGED}}")
 
     assert secret_mask.apply(f"sent {secret}") == "sent ***"
+
+
+# Who may use which secret
+
+
+def refused_secret(name: str, **allowed: tuple[str, ...]) -> str:
+    with pytest.raises(GiveUp) as caught:
+        SecretResolver({"DB_USER": "ann", "TOKEN": TOKEN}, **allowed).resolve(f"{{{{secrets.{name}}}}}")
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("declared", "granted"), [(("DB_USER",), ("*",)), (("*",), ("DB_*",)), (("DB_*", "X"), ("Y", "*_USER"))]
+)
+def test_a_secret_that_is_declared_and_granted_is_given_out(declared, granted):
+    resolver = SecretResolver({"DB_USER": "ann"}, declared, granted)
+
+    assert resolver.look_up("DB_USER") == "ann"
+    assert resolver.used_names == {"DB_USER"}
+
+
+def test_a_secret_that_the_code_does_not_declare_is_refused():
+    assert refused_secret("TOKEN", declared=("DB_*", "X")) == (
+        "this TDE may not use the secret 'TOKEN': its code declares DB_*, X (@tde(..., secrets=...))"
+    )
+    assert "its code declares no secrets" in refused_secret("TOKEN", declared=())
+
+
+def test_a_secret_that_the_operator_does_not_grant_is_refused():
+    assert refused_secret("TOKEN", granted=("DB_*",)) == (
+        "this TDE may not use the secret 'TOKEN': the setting secrets_granted allows it DB_*"
+    )
+    assert "allows it none" in refused_secret("TOKEN", granted=())
+
+
+def test_patterns_mind_capital_letters():
+    assert "may not use the secret 'TOKEN'" in refused_secret("TOKEN", declared=("token", "T"))
+
+
+def test_a_secret_that_may_not_be_used_does_not_tell_whether_it_is_there():
+    assert "there is no secret" not in refused_secret("NOPE", declared=("DB_*",))
+
+
+def test_nothing_that_was_refused_is_concealed_or_noted():
+    resolver = SecretResolver({"TOKEN": TOKEN}, declared=())
+    with pytest.raises(GiveUp):
+        resolver.look_up("TOKEN")
+
+    assert resolver.used_names == set()
+    assert resolver.conceal(TOKEN) == TOKEN

@@ -1,77 +1,33 @@
-"""A worker: its slots, its leases, an engine that comes and goes, and its end."""
+"""A worker: its slots, its leases, and an engine that comes and goes."""
 
 import asyncio
 import contextlib
 import threading
+import time
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from pydantic import BaseModel
 
 from procos.errors import BpmnError, EngineError, EngineOverloaded, EngineTimeout, EngineUnavailable, GiveUp
-from procos.model.job import Failed
+from procos.model.job import Failed, Job, Outcome
+from procos.runtime import stream_reader
+from procos.runtime import worker as worker_module
 from procos.runtime.worker import WorkerCounts
+from procos.sdk import TaskContext
+from procos.sdk.registration import NoConfig
+from tests.unit.runtime.gates import Gates, In, Out
 from tests.unit.runtime.memory_jobs import MemoryJobs
 from tests.unit.runtime.workers import running, settle, worker_for
 
 pytestmark = pytest.mark.anyio
 
 TYPE = "tde.some"
-NO_GRACE = timedelta(0)
 GRACE = timedelta(seconds=5)
 SHORT_LEASE = timedelta(milliseconds=600)
 VERY_SHORT_LEASE = timedelta(milliseconds=100)
 FAULTS = [EngineOverloaded("busy"), EngineUnavailable("away"), EngineTimeout("slow")]
-
-
-class In(BaseModel):
-    name: str = ""
-
-
-class Out(BaseModel):
-    text: str
-
-
-class Gates:
-    """Functions that stand still until a test opens their gate."""
-
-    def __init__(self) -> None:
-        self.started: list[str] = []
-        self.stopped: list[str] = []
-        self.most_at_once = 0
-        self._inside = 0
-        self._open: dict[str, asyncio.Event] = {}
-        self._moved = asyncio.Condition()
-
-    async def enter(self, data: In) -> Out:
-        self.started.append(data.name)
-        self._inside += 1
-        self.most_at_once = max(self.most_at_once, self._inside)
-        await self._tell()
-        try:
-            await self._gate(data.name).wait()
-        except asyncio.CancelledError:
-            self.stopped.append(data.name)
-            raise
-        finally:
-            self._inside -= 1
-        return Out(text=f"done {data.name}")
-
-    def open(self, *names: str) -> None:
-        for name in names:
-            self._gate(name).set()
-
-    async def has_started(self, count: int) -> None:
-        async with asyncio.timeout(10), self._moved:
-            await self._moved.wait_for(lambda: len(self.started) >= count)
-
-    async def _tell(self) -> None:
-        async with self._moved:
-            self._moved.notify_all()
-
-    def _gate(self, name: str) -> asyncio.Event:
-        return self._open.setdefault(name, asyncio.Event())
 
 
 async def greet(data: In) -> Out:
@@ -378,174 +334,257 @@ async def test_a_tde_that_cancels_itself_fails_its_job():
     assert "CancelledError" in jobs.incidents[key]
 
 
-# The end
+async def test_a_renewal_goes_on_while_the_result_is_being_delivered():
+    class Slow(MemoryJobs):
+        async def deliver(self, job: Job, outcome: Outcome) -> None:
+            await self.until(lambda: len(self.renewals) >= 2)
+            await super().deliver(job, outcome)
+
+    jobs = Slow()
+    key = jobs.add(TYPE, name="Ann")
+
+    async with running(worker_for(jobs, greet, lease=SHORT_LEASE)):
+        await jobs.until(lambda: key in jobs.completed)
+
+    assert jobs.activations == [key], "nobody else got the job"
 
 
-@contextlib.asynccontextmanager
-async def draining_at_the_end(jobs: MemoryJobs, function: Any, grace: timedelta, **options: Any):
-    """Runs a worker, drains it at the end with `grace`, and makes sure that it ended by that."""
-    worker = worker_for(jobs, function, **options)
-    task = asyncio.create_task(worker.run())
-    yield worker
-    async with asyncio.timeout(8):
-        await worker.drain(grace)
-        assert worker.jobs_in_hand == 0
-        await task
-
-
-async def test_a_worker_that_waits_for_jobs_drains_at_once():
-    jobs = MemoryJobs()
-    async with draining_at_the_end(jobs, greet, GRACE):
-        await jobs.until(lambda: jobs.calls == ["activate"])
-
-    assert jobs.calls == ["activate"]
-
-
-async def test_a_worker_that_waits_for_the_engine_drains_at_once():
-    jobs = MemoryJobs()
-    jobs.go_away()
-    async with draining_at_the_end(jobs, greet, GRACE):
-        await jobs.until(lambda: jobs.calls)
-
-
-async def test_a_worker_that_never_ran_drains_at_once_and_never_runs():
-    jobs = MemoryJobs()
-    jobs.add(TYPE)
-    async with draining_at_the_end(jobs, greet, GRACE):
-        pass
-
-    assert jobs.calls == []
-
-
-async def test_draining_finishes_what_ends_within_the_grace():
-    jobs, gates = MemoryJobs(), Gates()
-    key = jobs.add(TYPE, name="a")
-
-    async with draining_at_the_end(jobs, gates.enter, GRACE) as worker:
-        await gates.has_started(1)
-        asyncio.get_running_loop().call_later(0.05, gates.open, "a")
-
-    assert jobs.completed == {key: {"text": "done a"}}
-    assert worker.counts == WorkerCounts(completed=1)
-
-
-async def test_draining_takes_no_more_jobs():
-    jobs, gates = MemoryJobs(), Gates()
-    jobs.add(TYPE, name="a")
-
-    async with draining_at_the_end(jobs, gates.enter, GRACE, slots=2):
-        await gates.has_started(1)
-        asyncio.get_running_loop().call_later(0.05, jobs.add, TYPE)
-        asyncio.get_running_loop().call_later(0.1, gates.open, "a")
-
-    assert gates.started == ["a"]
-
-
-async def test_draining_hands_the_rest_back_with_retries_unchanged():
-    jobs, gates = MemoryJobs(), Gates()
-    quick, slow = jobs.add(TYPE, name="quick"), jobs.add(TYPE, name="slow", retries=2)
-
-    async with draining_at_the_end(jobs, gates.enter, timedelta(seconds=0.1)) as worker:
-        await gates.has_started(2)
-        gates.open("quick")
-
-    assert list(jobs.completed) == [quick]
-    assert jobs.failures == [(slow, Failed("handed back: the worker is stopping", retries=2))]
-    assert gates.stopped == ["slow"]
-    assert jobs.retries_of(slow) == 2
-    assert jobs.incidents == {}
-    assert worker.counts == WorkerCounts(completed=1, handed_back=1)
-    again = await jobs.activate(TYPE, worker="next", max_jobs=9, lease=GRACE)
-    assert [job.key for job in again] == [slow], "it is free at once"
-
-
-async def test_a_sync_function_that_still_runs_is_handed_back():
-    jobs, go_on = MemoryJobs(), threading.Event()
+async def test_a_sync_function_is_told_that_its_job_is_gone():
+    jobs, told = MemoryJobs(), threading.Event()
     loop, started = asyncio.get_running_loop(), asyncio.Event()
 
-    def wait(data: In) -> Out:
+    def work(data: In, context: TaskContext[NoConfig]) -> Out:
         loop.call_soon_threadsafe(started.set)
-        go_on.wait(10)
+        while not context.cancelled:
+            time.sleep(0.005)
+        told.set()
         return Out(text="too late")
 
     key = jobs.add(TYPE)
-    async with draining_at_the_end(jobs, wait, NO_GRACE):
+    async with running(worker_for(jobs, work, lease=VERY_SHORT_LEASE)) as worker:
         await started.wait()
-    go_on.set()
-
-    assert jobs.failures == [(key, Failed("handed back: the worker is stopping", retries=3))]
-
-
-async def test_a_job_that_arrives_in_the_moment_of_the_drain_is_finished_or_handed_back():
-    for wait_first in (0, 1, 2, 3):
-        jobs = MemoryJobs()
-        async with draining_at_the_end(jobs, greet, GRACE):
-            await jobs.until(lambda jobs=jobs: jobs.calls)
-            key = jobs.add(TYPE, name="late")
-            for _ in range(wait_first):
-                await asyncio.sleep(0)
+        jobs.cancel(key)
+        assert await asyncio.to_thread(told.wait, 10)
         await settle()
+        assert worker.jobs_in_hand == 0
 
-        taken = jobs.activations == [key]
-        handed_back = [(failed, outcome.retries) for failed, outcome in jobs.failures] == [(key, 3)]
-        assert (key in jobs.completed or handed_back) == taken
-        assert jobs.calls.count("deliver") == len(jobs.activations)
+    assert "deliver" not in jobs.calls
 
 
-async def test_a_result_on_its_way_is_delivered_though_the_grace_is_over():
+async def test_a_sync_function_is_told_that_its_time_is_over():
+    jobs, told = MemoryJobs(), threading.Event()
+
+    def work(data: In, context: TaskContext[NoConfig]) -> Out:
+        while not context.cancelled:
+            time.sleep(0.005)
+        told.set()
+        return Out(text="too late")
+
+    key = jobs.add(TYPE, retries=1)
+    async with running(worker_for(jobs, work, time_limit=timedelta(milliseconds=20))):
+        await jobs.until(lambda: key in jobs.incidents)
+        assert await asyncio.to_thread(told.wait, 10)
+
+
+async def test_a_failed_job_that_comes_back_before_the_engine_has_answered_is_run_again():
+    class LateAnswer(MemoryJobs):
+        async def deliver(self, job: Job, outcome: Outcome) -> None:
+            await super().deliver(job, outcome)
+            await settle()
+
+    attempts: list[str] = []
+
+    def fail(data: In) -> Out:
+        attempts.append(data.name)
+        raise ValueError("no good")
+
+    jobs = LateAnswer()
+    key = jobs.add(TYPE, name="x", retries=3)
+    async with running(worker_for(jobs, fail)):
+        await jobs.until(lambda: jobs.incidents)
+
+    assert attempts == ["x"] * 3
+    assert list(jobs.incidents) == [key]
+
+
+async def test_a_job_whose_lease_ran_out_while_it_is_being_worked_on_is_not_run_twice():
+    jobs, gates = MemoryJobs(), Gates()
+    key = jobs.add(TYPE, name="a")
+    jobs.refuse("renew", EngineUnavailable("away"), times=1000)
+
+    async with running(worker_for(jobs, gates.enter, lease=VERY_SHORT_LEASE)):
+        await jobs.until(lambda: jobs.activations == [key, key])
+        await settle()
+        assert gates.started == ["a"]
+        gates.open("a")
+        await jobs.until(lambda: key in jobs.completed)
+
+
+# Stream and polling together
+
+
+async def test_stream_and_polling_together_never_run_more_functions_than_there_are_slots():
+    jobs, gates = MemoryJobs(), Gates()
+    waiting = [f"waited {number}" for number in range(6)]
+    pushed = [f"pushed {number}" for number in range(6)]
+    for name in waiting:
+        jobs.add(TYPE, name=name)
+
+    async with running(worker_for(jobs, gates.enter, slots=3)):
+        await gates.has_started(3)
+        for name in pushed:
+            jobs.add(TYPE, name=name)
+        await settle()
+        assert len(gates.started) == 3
+        gates.open(*waiting, *pushed)
+        await jobs.until(lambda: len(jobs.completed) == 12)
+
+    assert gates.most_at_once == 3
+    assert sorted(gates.started) == sorted(waiting + pushed), "each ran once"
+
+
+async def test_a_job_comes_by_the_stream_while_polling_is_refused():
+    jobs = MemoryJobs()
+    async with running(worker_for(jobs, greet)):
+        await jobs.until(lambda: "stream" in jobs.calls and jobs.calls.count("activate") == 2)
+        jobs.refuse("activate", EngineUnavailable("away"), times=1000)
+        key = jobs.add(TYPE, name="Ann")
+        await jobs.until(lambda: key in jobs.completed)
+
+
+async def test_a_job_comes_by_polling_where_the_stream_is_silent():
+    jobs = MemoryJobs(streams_are_silent=True)
+    async with running(worker_for(jobs, greet)):
+        await jobs.until(lambda: "stream" in jobs.calls)
+        key = jobs.add(TYPE, name="Ann")
+        await jobs.until(lambda: key in jobs.completed)
+
+
+async def test_without_streams_jobs_are_only_asked_for():
     jobs = MemoryJobs()
     key = jobs.add(TYPE, name="Ann")
-    jobs.refuse("deliver", EngineOverloaded("busy"), times=3)
+    async with running(worker_for(jobs, greet, streams=False)):
+        await jobs.until(lambda: key in jobs.completed)
+        await settle()
 
-    async with draining_at_the_end(jobs, greet, NO_GRACE):
-        await jobs.until(lambda: "deliver" in jobs.calls)
-
-    assert jobs.completed == {key: {"text": "Hello Ann"}}
-    assert jobs.failures == []
+    assert "stream" not in jobs.calls
 
 
-async def test_work_that_finishes_while_it_is_being_stopped_is_delivered():
+async def test_the_next_job_starts_before_the_last_result_is_delivered():
+    class Slow(MemoryJobs):
+        let_through = asyncio.Event()
+
+        async def deliver(self, job: Job, outcome: Outcome) -> None:
+            await self.let_through.wait()
+            await super().deliver(job, outcome)
+
+    jobs, gates = Slow(), Gates()
+    gates.open("a", "b")
+    for name in "ab":
+        jobs.add(TYPE, name=name)
+    async with running(worker_for(jobs, gates.enter, slots=1)) as worker:
+        await gates.has_started(2)
+        assert jobs.completed == {}
+        assert worker.jobs_in_hand == 2
+        jobs.let_through.set()
+        await jobs.until(lambda: len(jobs.completed) == 2)
+
+
+class Unclocked(MemoryJobs):
+    """An engine whose clock a test sets back; a job that it streams may have waited on the way."""
+
+    set_back: timedelta = timedelta(0)
+
+    def _lease(self, entry: Any, worker: str, lease: timedelta) -> Job:
+        leased = super()._lease(entry, worker, lease)
+        return replace(leased, deadline=leased.deadline - self.set_back)
+
+
+async def test_a_job_that_was_stuck_in_the_stream_past_its_lease_is_not_run():
+    jobs, gates = Unclocked(), Gates()
+    gates.open("fresh", "stale")
+    first = jobs.add(TYPE, name="fresh")
+    async with running(worker_for(jobs, gates.enter, lease=GRACE)):
+        await jobs.until(lambda: first in jobs.completed and "stream" in jobs.calls)
+        await settle()
+        jobs.refuse("activate", EngineUnavailable("away"), times=1000)
+        jobs.set_back = GRACE * 2
+        stale = jobs.add(TYPE, name="stale")
+        await jobs.until(lambda: stale in jobs.activations)
+        await settle()
+
+    assert gates.started == ["fresh"]
+    assert list(jobs.completed) == [first]
+
+
+async def test_an_engine_whose_clock_is_set_back_keeps_its_worker():
+    jobs = Unclocked()
+    first = jobs.add(TYPE, name="before")
+    async with running(worker_for(jobs, greet, streams=False)):
+        await jobs.until(lambda: first in jobs.completed)
+        jobs.set_back = timedelta(hours=1)
+        second = jobs.add(TYPE, name="after")
+        await jobs.until(lambda: second in jobs.completed)
+
+
+# What cannot be started
+
+
+async def test_what_no_slot_is_free_for_goes_back_with_its_retries(monkeypatch):
+    monkeypatch.setattr(worker_module, "HAND_BACK_AFTER_S", 0.05)
+    monkeypatch.setattr(stream_reader, "LOOK_EVERY_S", 0.02)
     jobs, gates = MemoryJobs(), Gates()
+    gates.open("quick")
+    quick = jobs.add(TYPE, name="quick")
+    async with running(worker_for(jobs, gates.enter, slots=1)) as worker:
+        await jobs.until(lambda: quick in jobs.completed and "stream" in jobs.calls)
+        await settle()
+        stuck, others = jobs.add(TYPE, name="stuck"), [jobs.add(TYPE, name=f"other {n}", retries=2) for n in range(3)]
+        await jobs.until(lambda: {key for key, _ in jobs.failures} >= set(jobs.activations) - {quick, stuck})
+        await jobs.until(lambda: jobs.failures)
+        assert all(failed == Failed("handed back: no slot is free", retries=2) for _, failed in jobs.failures)
+        assert {key for key, _ in jobs.failures} <= set(others)
+        assert [jobs.retries_of(key) for key in others] == [2, 2, 2]
+        assert worker.counts.handed_back == len(jobs.failures)
+        gates.open("stuck", *(f"other {n}" for n in range(3)))
+        await jobs.until(lambda: len(jobs.completed) == 5)
 
-    async def stubborn(data: In) -> Out:
-        with contextlib.suppress(asyncio.CancelledError):
-            await gates.enter(data)
-        return Out(text="finished after all")
-
-    key = jobs.add(TYPE, name="a")
-    async with draining_at_the_end(jobs, stubborn, NO_GRACE):
-        await gates.has_started(1)
-
-    assert jobs.completed == {key: {"text": "finished after all"}}
+    assert sorted(gates.started) == sorted(["quick", "stuck", *(f"other {n}" for n in range(3))]), "each ran once"
 
 
-async def test_draining_does_not_wait_for_an_engine_that_is_away():
+async def test_a_ready_job_that_is_gone_meanwhile_is_not_run():
     jobs, gates = MemoryJobs(), Gates()
-    jobs.add(TYPE, name="a")
+    gates.open("quick")
+    jobs.add(TYPE, name="quick")
+    async with running(worker_for(jobs, gates.enter, slots=1, lease=VERY_SHORT_LEASE)) as worker:
+        await jobs.until(lambda: len(jobs.completed) == 1)
+        await settle()
+        jobs.add(TYPE, name="runs")
+        ready = jobs.add(TYPE, name="ready")
+        await jobs.until(lambda: ready in jobs.activations)
+        await gates.has_started(2)
+        jobs.cancel(ready)
+        await jobs.until(lambda: jobs.calls.count("renew") >= 2)
+        await settle()
+        gates.open("runs", "ready")
+        await jobs.until(lambda: len(jobs.completed) == 2)
+        await settle()
+        assert worker.jobs_in_hand == 0
 
-    async with draining_at_the_end(jobs, gates.enter, NO_GRACE, lease=timedelta(minutes=5)) as worker:
-        worker.hand_back_within = timedelta(seconds=0.1)
-        await gates.has_started(1)
+    assert gates.started == ["quick", "runs"]
+
+
+# Trouble
+
+
+async def test_a_worker_says_why_it_takes_no_jobs():
+    jobs = MemoryJobs()
+    worker = worker_for(jobs, greet)
+    assert worker.trouble == "it has not started"
+    async with running(worker):
+        await settle()
+        assert worker.trouble is None
         jobs.go_away()
-
-    assert worker.counts == WorkerCounts()
-    assert jobs.failures == []
-
-
-async def test_draining_does_not_wait_for_a_function_that_cannot_be_stopped():
-    jobs, gates, let_go = MemoryJobs(), Gates(), asyncio.Event()
-
-    async def unstoppable(data: In) -> Out:
-        with contextlib.suppress(asyncio.CancelledError):
-            await gates.enter(data)
-        with contextlib.suppress(asyncio.CancelledError):
-            await let_go.wait()
-        await let_go.wait()
-        return Out(text="")
-
-    jobs.add(TYPE, name="a")
-    async with draining_at_the_end(jobs, unstoppable, NO_GRACE) as worker:
-        worker.hand_back_within = timedelta(seconds=0.1)
-        await gates.has_started(1)
-    let_go.set()
-    await settle()
+        await jobs.until(lambda: jobs.calls.count("activate") > 2)
+        assert worker.trouble == "no engine answers at memory:1"
+    assert worker.trouble == "it is stopping"

@@ -2,12 +2,13 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from procos.runtime.execution import Execution
+from procos.runtime.journal import Journal
 from procos.runtime.worker import Worker
 from procos.sdk import RetryPolicy, Tde, tde
 from procos.sdk.registration import NoConfig
@@ -22,12 +23,22 @@ def tde_of(function: Any, *, name: str = "some", **options: Any) -> Tde[..., Any
 
 
 def worker_for(
-    jobs: MemoryJobs, function: Any, *, slots: int = 4, lease: timedelta = timedelta(seconds=30), **options: Any
+    jobs: MemoryJobs,
+    function: Any,
+    *,
+    slots: int = 4,
+    lease: timedelta = timedelta(seconds=30),
+    journal: Journal | None = None,
+    streams: bool = True,
+    secrets: Mapping[str, str] | None = None,
+    **options: Any,
 ) -> Worker:
     """A worker that is not running yet."""
     made = function if isinstance(function, Tde) else tde_of(function, **options)
-    execution = Execution(tde=made, config=NoConfig(), secrets={}, data_folder=Path("/srv"))
-    return Worker(execution=execution, source=jobs, name="test", slots=slots, lease=lease)
+    execution = Execution(tde=made, config=NoConfig(), secrets=dict(secrets or {}), data_folder=Path("/srv"))
+    return Worker(
+        execution=execution, source=jobs, name="test", slots=slots, lease=lease, journal=journal, streams=streams
+    )
 
 
 @contextlib.asynccontextmanager
@@ -46,3 +57,10 @@ async def settle() -> None:
     """Lets everything happen that can happen without anything from outside."""
     for _ in range(50):
         await asyncio.sleep(0)
+
+
+async def until(condition: Callable[[], object]) -> None:
+    """Waits until `condition` holds, where nothing tells when it does."""
+    async with asyncio.timeout(10):
+        while not condition():  # noqa: ASYNC110 - nothing tells
+            await asyncio.sleep(0.001)
