@@ -233,13 +233,15 @@ async def test_an_absence_is_told_once_and_its_end_too_and_what_was_kept_is_writ
 
 async def test_what_is_newer_counts_when_an_older_write_failed(quick):
     ledger = WatchedLedger()
-    ledger.is_away = True
+    ledger.is_away, ledger.held = True, asyncio.Event()
     its = journal(ledger)
     its.keep(entry(1, failures=0))
     its.keep(entry(2))
-    await until(lambda: ledger.failures)
+    await until(lambda: ledger.recorded)
     its.keep(entry(1, failures=1))
     its.drop(2)
+    ledger.held.set()
+    await until(lambda: ledger.failures)
     ledger.is_away = False
     await its.settle()
 
