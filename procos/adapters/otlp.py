@@ -2,9 +2,13 @@
 
 import contextlib
 from collections.abc import Iterator
+from typing import Final
 from urllib.parse import urlsplit
 
 from procos.errors import MissingExtraError, SettingsError
+
+_LONGEST_SENDING_S: Final = 3
+"""The last spans are sent when the process ends; a collector that is away must not keep it from that."""
 
 
 @contextlib.contextmanager
@@ -34,7 +38,7 @@ def sending_spans(endpoint: str | None, *, version: str) -> Iterator[None]:
     from opentelemetry import trace  # noqa: PLC0415
 
     provider = TracerProvider(resource=Resource.create({"service.name": "procos", "service.version": version}))
-    exporter = OTLPSpanExporter(endpoint=f"{endpoint.rstrip('/')}/v1/traces")
+    exporter = OTLPSpanExporter(endpoint=f"{endpoint.rstrip('/')}/v1/traces", timeout=_LONGEST_SENDING_S)
     provider.add_span_processor(BatchSpanProcessor(exporter))
     trace.set_tracer_provider(provider)
     try:

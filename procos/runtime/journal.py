@@ -51,8 +51,10 @@ class Journal:
             task = asyncio.create_task(self._ask())
             self._asking.add(task)
             task.add_done_callback(self._asking.discard)
-        answer: asyncio.Future[LedgerEntry | None] = asyncio.get_running_loop().create_future()
-        self._asked[job_key] = answer
+        answer = self._asked.get(job_key)
+        if answer is not None:
+            return await asyncio.shield(answer)
+        answer = self._asked[job_key] = asyncio.get_running_loop().create_future()
         return await answer
 
     def keep(self, entry: LedgerEntry) -> None:

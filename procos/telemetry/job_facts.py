@@ -13,7 +13,7 @@ def facts_of_this_job() -> Mapping[str, str | int]:
 
 
 class working_on:  # noqa: N801 - reads as a statement, as contextlib's own do
-    """Makes `facts` those of all that runs inside the context, in threads that it starts too."""
+    """Makes `facts` those of all that runs inside the context, in the threads of sync functions too."""
 
     # A class, not a generator: it is entered for every job.
     __slots__ = ("_given", "_token")
