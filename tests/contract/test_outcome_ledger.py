@@ -136,7 +136,7 @@ async def test_what_the_caller_changes_later_does_not_change_the_entry(ledger):
     assert (await ledger.recall([KEY]))[KEY] == entry(outcome=Completed({"list": [1]}), progress={"pages": [1]})
 
 
-@pytest.mark.parametrize("value", [{1, 2}, object(), math.nan, b"bytes"], ids=str)
+@pytest.mark.parametrize("value", [{1, 2}, object(), math.nan, b"bytes"], ids=["set", "object", "nan", "bytes"])
 async def test_what_is_not_json_is_refused_and_none_of_its_call_is_written(ledger, value):
     with pytest.raises(StoreError, match=f"job {KEY}: its progress.* not JSON"):
         await ledger.record([entry(KEY + 1), entry(progress=value)])
