@@ -41,6 +41,7 @@ class StreamReader:
     metrics: WorkerMetrics
     _ending: asyncio.Event = field(default_factory=asyncio.Event, init=False)
     _emptying: bool = field(default=False, init=False)
+    _is_held_up: bool = field(default=False, init=False)
     _heard_at: float = field(default=float("-inf"), init=False)
     _backoff: Backoff = field(init=False)
 
@@ -70,10 +71,12 @@ class StreamReader:
         """One stream: until there is no room, it stalls, breaks, or `end` is called."""
         self.metrics.stream_openings.inc()
         self._heard_at, self._emptying = time.monotonic(), False
+        self._is_held_up = False
         reading = asyncio.create_task(self._read(), name=f"read {self.query.job_type}")
         try:
             await self._until_of_no_use(reading)
-            await self._read_empty(reading)
+            if self._is_held_up:
+                await self._read_empty(reading)
         finally:
             reading.cancel()
             await asyncio.wait({reading})
@@ -91,7 +94,9 @@ class StreamReader:
                 self._backoff.reset()  # now, since a stream that works has no end
                 self.accept((job,))
                 while not self._emptying and self.room.free() <= 0:
+                    self._is_held_up = True
                     await self.room.until_changed()
+                self._is_held_up = False
 
     async def _until_of_no_use(self, reading: "asyncio.Task[None]") -> None:
         ending = asyncio.create_task(self._ending.wait())
@@ -107,6 +112,7 @@ class StreamReader:
             ending.cancel()
 
     async def _read_empty(self, reading: "asyncio.Task[None]") -> None:
+        """For a reader that had to wait for room; one that never waits has read all that has come."""
         self._emptying = True
         self.room.tell()
         for _ in range(MOST_READ_AT_THE_END):

@@ -148,6 +148,7 @@ class Gateway:
             "ZEEBE_GATEWAY_CLUSTER_HOST": LOOPBACK,
             "ZEEBE_GATEWAY_CLUSTER_PORT": str(cluster),
             "ZEEBE_GATEWAY_CLUSTER_MEMBERID": "bench-gateway",
+            "ZEEBE_LOG_PATH": str(scratch / "gateway-logs"),  # else it writes into the distribution, which others share
             "SERVER_ADDRESS": LOOPBACK,
             "SERVER_PORT": str(rest),
             "MANAGEMENT_SERVER_ADDRESS": LOOPBACK,

@@ -72,7 +72,9 @@ async def test_jobs_of_nobody_are_an_error_of_ours_too():
     lease = load(environment={}).values.lease
 
     with pytest.raises(EngineUnavailable, match=r"take jobs of type 'tde\.http'"):
-        await ZeebeJobs(channel, address="127.0.0.1:1").activate("tde.http", worker="w", max_jobs=1, lease=lease)
+        await ZeebeJobs(channel, streams=channel, address="127.0.0.1:1").activate(
+            "tde.http", worker="w", max_jobs=1, lease=lease
+        )
     await channel.close()
 
 

@@ -38,7 +38,7 @@ def translated(code: grpc.StatusCode, details: str | None, doing: str = "deploy 
         (Status.PERMISSION_DENIED, EngineRejected),
         (Status.INTERNAL, EngineError),
         (Status.UNKNOWN, EngineError),
-        (Status.ABORTED, EngineError),
+        (Status.ABORTED, EngineUnavailable),
         (Status.UNIMPLEMENTED, EngineError),
         (Status.DATA_LOSS, EngineError),
     ],
