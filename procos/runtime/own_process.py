@@ -25,6 +25,7 @@ from procos.sdk.context import JobLink, TaskContext
 from procos.sdk.registration import Tde
 
 _MOST_LOG_RECORDS = 1_000
+_MOST_DEAD_IN_A_ROW = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,13 +78,7 @@ class OwnProcesses:
             granted_secrets=self._granted,
             log_level=logging.getLogger("procos").getEffectiveLevel(),
         )
-        try:
-            answer = await anyio.to_process.run_sync(_work, request, cancellable=True, limiter=self._limiter)
-        except anyio.BrokenWorkerProcess as error:
-            raise RuntimeError(
-                f"the process in which '{self._tde.name}' ran ended in the middle of its work:"
-                " killed for its memory, perhaps, or crashed in a library"
-            ) from error
+        answer = await self._ask_a_process(request)
         for name in answer.used_secrets:
             resolver.look_up(name)  # it has to be concealed here as well, in the log first of all
         for record in answer.log_records:
@@ -93,6 +88,20 @@ class OwnProcesses:
         if answer.error is not None:
             raise answer.error
         return answer.result
+
+    async def _ask_a_process(self, request: _Call) -> _Answer:
+        for _ in range(_MOST_DEAD_IN_A_ROW):
+            try:
+                return await anyio.to_process.run_sync(_work, request, cancellable=True, limiter=self._limiter)
+            except anyio.BrokenWorkerProcess as error:
+                # One that was idle may have been killed; whoever never got the request has not begun the work.
+                if isinstance(error.__cause__, anyio.BrokenResourceError):
+                    continue
+                raise RuntimeError(
+                    f"the process in which '{self._tde.name}' ran ended in the middle of its work:"
+                    " killed for its memory, perhaps, or crashed in a library"
+                ) from error
+        raise RuntimeError(f"no process for '{self._tde.name}' lives long enough to take its work")
 
 
 def _work(request: _Call) -> _Answer:

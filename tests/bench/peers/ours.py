@@ -1,6 +1,8 @@
 """The peer that is ours, as `procos worker` runs it: with its ledger, its object store and its monitoring."""
 
 import asyncio
+import subprocess
+import sys
 import tempfile
 from datetime import timedelta
 from pathlib import Path
@@ -38,10 +40,19 @@ async def main() -> None:
     )
     home = Home(settings.home)
     home.prepare()
+    _make_database(home.database_file)
     async with connect(settings) as session, workforce(settings, session, home) as force:
         force.pool.start([work])
         orders.ready()
         await asyncio.Event().wait()
+
+
+def _make_database(file: Path) -> None:
+    """As on every start but the first: who makes the tables holds Alembic in memory, some 11 MB, until it ends."""
+    code = (
+        f"from procos.adapters.state.database import open_database as o; import pathlib; o(pathlib.Path({str(file)!r}))"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import os
+import time
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,13 @@ async def run(function: Any, job: Job | None = None, attempt: Attempt | None = N
         return await execution(function, **options).run(job or a_job(), attempt)
 
 
+def is_alive(process: psutil.Process) -> bool:
+    try:
+        return process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
 # What comes back
 
 
@@ -47,6 +55,19 @@ async def test_it_runs_in_another_process_which_serves_again():
     assert isinstance(first, Completed)
     assert first.variables["value"] != os.getpid()
     assert first == second
+
+
+async def test_an_idle_process_that_was_killed_is_replaced():
+    first = await run(computing.process_id)
+    assert isinstance(first, Completed)
+    idle = psutil.Process(first.variables["value"])
+    idle.kill()
+    while is_alive(idle):  # without a turn of the loop, which would notice
+        time.sleep(0.01)  # noqa: ASYNC251
+
+    second = await run(computing.process_id)
+    assert isinstance(second, Completed)
+    assert second.variables["value"] != first.variables["value"]
 
 
 async def test_it_gets_its_input_and_its_context():
