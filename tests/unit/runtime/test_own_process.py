@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import os
-import time
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -62,8 +61,8 @@ async def test_an_idle_process_that_was_killed_is_replaced():
     assert isinstance(first, Completed)
     idle = psutil.Process(first.variables["value"])
     idle.kill()
-    while is_alive(idle):  # without a turn of the loop, which would notice
-        time.sleep(0.01)  # noqa: ASYNC251
+    await until(lambda: not is_alive(idle))
+    await asyncio.sleep(0.1)  # the loop is told of the end by a thread
 
     second = await run(computing.process_id)
     assert isinstance(second, Completed)
