@@ -192,7 +192,7 @@ async def test_never_more_handlers_than_slots_and_all_jobs_done(session: EngineS
         nonlocal running, most, done
         running += 1
         most = max(most, running)
-        await asyncio.sleep(0.01)
+        await asyncio.sleep(0.1)
         running -= 1
         done += 1
         if done == 60:
