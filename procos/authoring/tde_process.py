@@ -14,13 +14,14 @@ def process_id(name: str) -> str:
     return f"tde-{name}"
 
 
-def tde_process(manifest: TdeManifest, *, undo_job_type: str | None = None) -> str:
+def tde_process(manifest: TdeManifest) -> str:
     """The process of a TDE as BPMN 2.0 XML with its drawing, for Zeebe 8.5 and newer.
 
-    With an `undo_job_type` compensation is drawn too. What the TDE throws itself (`BpmnError`) goes to the caller as it
-    is; the process throws FAILED, TIMEOUT and UNDONE. Its documentation names the variables that a caller may set.
+    Where the TDE has an undo, compensation is drawn too. What the TDE throws itself (`BpmnError`) goes to the caller as
+    it is; the process throws FAILED, TIMEOUT and UNDONE. Its documentation names the variables that a caller may set.
     """
-    process = _with_undo(manifest, undo_job_type) if undo_job_type else _without_undo(manifest)
+    undo = manifest.undo_job_type
+    process = _without_undo(manifest) if undo is None else _with_undo(manifest, undo)
     return write(process)
 
 

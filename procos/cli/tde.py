@@ -178,7 +178,7 @@ def _text_of(found: "RegisteredTde", *, page: bool, bpmn: bool) -> str:
     if page:
         return pages.page(found.tde)
     if bpmn:
-        return tde_process(manifest, undo_job_type=manifest.undo_job_type)
+        return tde_process(manifest)
     entry = catalogue_entry(manifest)
     return _json({"manifest": manifest.model_dump(mode="json"), "catalogueEntry": entry.model_dump(mode="json")})
 

@@ -48,9 +48,14 @@ class _Answer:
 
     result: object = None
     error: Exception | None = None
-    kept: list[Any] = field(default_factory=list)
+    has_kept: bool = False
+    kept: Any = None
     used_secrets: set[str] = field(default_factory=set)
     log_records: list[logging.LogRecord] = field(default_factory=list)
+
+    def keep(self, value: Any) -> None:  # noqa: ANN401 - any JSON value
+        """Takes what the next attempt shall find; the last value counts."""
+        self.kept, self.has_kept = kept_form(value), True
 
 
 class OwnProcesses:
@@ -83,8 +88,8 @@ class OwnProcesses:
             resolver.look_up(name)  # it has to be concealed here as well, in the log first of all
         for record in answer.log_records:
             logging.getLogger(record.name).handle(record)
-        for value in answer.kept[-1:]:
-            attempt.keep(resolver.conceal(value))
+        if answer.has_kept:
+            attempt.keep(resolver.conceal(answer.kept))
         if answer.error is not None:
             raise answer.error
         return answer.result
@@ -118,7 +123,7 @@ def _answer_to(request: _Call) -> _Answer:
     logging.getLogger().setLevel(request.log_level)
     arguments: tuple[Any, ...] = (request.data,)
     if request.context is not None:
-        link = JobLink(keep=lambda value: answer.kept.append(kept_form(value)), secret=resolver.look_up)
+        link = JobLink(keep=answer.keep, secret=resolver.look_up)
         arguments = (request.data, replace(request.context, link=link))
     try:
         found: Any = importlib.import_module(request.module)

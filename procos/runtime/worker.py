@@ -188,40 +188,32 @@ class Worker:
         limit = time.monotonic() - older_than_s
         while self._ready and self._ready[0].arrived_at <= limit:
             held = self._ready.popleft()
-            self._start(self._hand_back(held), held)
+            self._start(self._outbox.hand_back(held, "no slot is free"), held)
         self._room.ready = len(self._ready)
         self._room.tell()
 
     def _start(self, work: Coroutine[Any, Any, None], held: HeldJob) -> None:
         task = asyncio.create_task(work, name=f"job {held.job.key}")
         self._tasks.add(task)
-        task.add_done_callback(self._ended)
+        task.add_done_callback(partial(self._ended, held))
 
-    def _ended(self, task: "asyncio.Task[None]") -> None:
+    def _ended(self, held: HeldJob, task: "asyncio.Task[None]") -> None:
         self._tasks.discard(task)
+        self._leases.release(held)
         if not task.cancelled() and (error := task.exception()):
             _log.error("%s broke the worker for '%s'", task.get_name(), self.job_type, exc_info=error)
 
     # From a slot to the engine
 
     async def _work(self, held: HeldJob) -> None:
-        try:
-            attempt, outcome = await self._in_slot(held)
-            if held.is_gone:
-                self._metrics.count("gone")
-                self._outbox.forget(held)
-            elif outcome is None:
-                await self._outbox.hand_back(held, "the worker is stopping")
-            else:
-                await self._outbox.send(held, attempt, outcome)
-        finally:
-            self._leases.release(held)
-
-    async def _hand_back(self, held: HeldJob) -> None:
-        try:
-            await self._outbox.hand_back(held, "no slot is free")
-        finally:
-            self._leases.release(held)
+        attempt, outcome = await self._in_slot(held)
+        if held.is_gone:
+            self._metrics.count("gone")
+            self._outbox.forget(held)
+        elif outcome is None:
+            await self._outbox.hand_back(held, "the worker is stopping")
+        else:
+            await self._outbox.send(held, attempt, outcome)
 
     async def _in_slot(self, held: HeldJob) -> tuple[Attempt, Outcome | None]:
         """Runs the job, or finds its outcome in the ledger; no outcome where it was cancelled."""

@@ -15,16 +15,14 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from procos.adapters.secrets import EnvironmentAndFile
-from procos.authoring.task_headers import USUAL_ATTEMPTS
 from procos.errors import PluginError, UsageError
 from procos.kernel.home import Home
 from procos.kernel.plugins import Plugins, RegisteredTde, discover
 from procos.model.job import Job, Outcome
-from procos.runtime.execution import Execution
+from procos.runtime.attempt import USUAL_RETRIES
 from procos.sdk.registration import Tde
 from procos.settings import Settings
-from procos.wiring.workers import tde_config
+from procos.wiring.workers import execution_of
 
 
 def find_tde(target: str, plugins: Plugins | None = None) -> RegisteredTde:
@@ -35,10 +33,8 @@ def find_tde(target: str, plugins: Plugins | None = None) -> RegisteredTde:
         PluginError: its package or file cannot be loaded.
     """
     place, _, attribute = target.partition(":")
-    if place.endswith(".py"):
-        return RegisteredTde(_pick(_load_file(Path(place)), attribute, place), "")
-    if attribute:
-        return RegisteredTde(_pick(_load_module(place), attribute, place), "")
+    if place.endswith(".py") or attribute:
+        return RegisteredTde(_pick(_load(place), attribute, place), "")
     found = discover() if plugins is None else plugins
     for registered in found.tdes:
         if registered.tde.name == target:
@@ -60,13 +56,8 @@ def tdes_in(target: str) -> list[Tde[..., Any]]:
         PluginError: it cannot be loaded.
     """
     place, _, attribute = target.partition(":")
-    module = _load_file(Path(place)) if place.endswith(".py") else _load_module(place)
-    if attribute:
-        return [_pick(module, attribute, place)]
-    there = [value for value in vars(module).values() if isinstance(value, Tde)]
-    if not there:
-        raise UsageError(f"{place} holds no TDE", hint="decorate a function with @tde of procos.sdk")
-    return list(dict.fromkeys(there))
+    there = _load(place)
+    return list(dict.fromkeys([_pick(there, attribute, place)] if attribute else there.values()))
 
 
 def version_number(distribution: str) -> int:
@@ -88,13 +79,6 @@ def run_alone(
     Raises:
         SettingsError: the TDE's own settings are wrong.
     """
-    execution = Execution(
-        tde=tde,
-        config=tde_config(settings, tde),
-        secrets=EnvironmentAndFile(settings.secrets_file),
-        data_folder=Home(settings.home).tde_folder(tde.name),
-        granted_secrets=tuple(settings.secrets_granted.get(tde.name, ("*",))),
-    )
     # Nothing asks an engine for these keys; they only have to differ from run to run.
     key = time.time_ns() // 1_000
     job = Job(
@@ -107,12 +91,21 @@ def run_alone(
         element_id="run",
         element_instance_key=key,
         # Where nobody keeps count, an attempt is the first one if these are left.
-        retries=USUAL_ATTEMPTS,
+        retries=USUAL_RETRIES,
         deadline=datetime.now(UTC) + tde.time_limit,
         variables=variables,
         custom_headers=headers,
     )
-    return asyncio.run(execution.run(job))
+    return asyncio.run(execution_of(tde, settings, Home(settings.home)).run(job))
+
+
+def _load(place: str) -> dict[str, Tde[..., Any]]:
+    """The TDEs of a module or file by the names that they have there; there is one at least."""
+    module = _load_file(Path(place)) if place.endswith(".py") else _load_module(place)
+    there = {name: value for name, value in vars(module).items() if isinstance(value, Tde)}
+    if not there:
+        raise UsageError(f"{place} holds no TDE", hint="decorate a function with @tde of procos.sdk")
+    return there
 
 
 def _load_file(path: Path) -> ModuleType:
@@ -147,15 +140,12 @@ def _loading(what: object, folder: Path) -> Iterator[None]:
         raise PluginError(f"{what} cannot be loaded: {type(error).__name__}: {error}") from error
 
 
-def _pick(module: ModuleType, attribute: str, place: str) -> Tde[..., Any]:
-    there = {name: value for name, value in vars(module).items() if isinstance(value, Tde)}
+def _pick(there: Mapping[str, Tde[..., Any]], attribute: str, place: str) -> Tde[..., Any]:
     listed = ", ".join(f"{place}:{name}" for name in there)
     if attribute:
         if attribute not in there:
-            hint = f"there are {listed}" if there else "decorate a function with @tde of procos.sdk"
-            raise UsageError(f"{place} has no TDE '{attribute}'", hint=hint)
+            raise UsageError(f"{place} has no TDE '{attribute}'", hint=f"there are {listed}")
         return there[attribute]
     if len({id(value) for value in there.values()}) != 1:
-        what = f"{place} holds {len(there)} TDEs" if there else f"{place} holds no TDE"
-        raise UsageError(what, hint=f"name one: {listed}" if there else "decorate a function with @tde of procos.sdk")
+        raise UsageError(f"{place} holds {len(there)} TDEs", hint=f"name one: {listed}")
     return next(iter(there.values()))

@@ -32,8 +32,9 @@ def chosen_tdes(modules: Sequence[str]) -> tuple[Tde[..., Any], ...]:
         UsageError: a module has none, or two share a name or a job type.
         PluginError: a module cannot be loaded.
     """
-    installed = [found.tde for found in discover().tdes]
-    chosen = [tde for module in modules for tde in tdes_in(module)] if modules else installed
+    chosen = [tde for module in modules for tde in tdes_in(module)]
+    if not modules:
+        chosen = [found.tde for found in discover().tdes]
     seen: dict[str, Tde[..., Any]] = {}
     for tde in chosen:
         for word in (tde.name, tde.job_type):

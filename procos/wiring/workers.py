@@ -20,6 +20,7 @@ from procos.kernel.plugins import Plugins
 from procos.runtime.execution import Execution
 from procos.runtime.health import ProcessHealth
 from procos.runtime.inputs import explain
+from procos.runtime.large_variables import LargeVariables
 from procos.runtime.pool import WorkerPool
 from procos.runtime.worker import Worker
 from procos.sdk.registration import Tde
@@ -61,20 +62,11 @@ async def workforce(settings: Settings, session: EngineSession, home: Home) -> A
 
 def worker_pool(settings: Settings, session: EngineSession, home: Home, stores: Stores) -> WorkerPool:
     """Workers on `session` for whatever TDEs it is given."""
-    secrets = EnvironmentAndFile(settings.secrets_file)
     name = f"procos-{home.kernel_id()}"
 
     def make_worker(tde: Tde[..., Any]) -> Worker:
-        execution = Execution(
-            tde=tde,
-            config=tde_config(settings, tde),
-            secrets=secrets,
-            data_folder=home.tde_folder(tde.name),
-            granted_secrets=tuple(settings.secrets_granted.get(tde.name, ("*",))),
-            large_variables=stores.large_variables,
-        )
         return Worker(
-            execution=execution,
+            execution=execution_of(tde, settings, home, large_variables=stores.large_variables),
             source=session.jobs,
             name=name,
             slots=_slots(settings, tde),
@@ -84,6 +76,24 @@ def worker_pool(settings: Settings, session: EngineSession, home: Home, stores: 
         )
 
     return WorkerPool(make_worker)
+
+
+def execution_of(
+    tde: Tde[..., Any], settings: Settings, home: Home, *, large_variables: LargeVariables | None = None
+) -> Execution:
+    """The TDE with what the settings give it: its own table, its secrets, its folder.
+
+    Raises:
+        SettingsError: the TDE's own settings are wrong.
+    """
+    return Execution(
+        tde=tde,
+        config=tde_config(settings, tde),
+        secrets=EnvironmentAndFile(settings.secrets_file),
+        data_folder=home.tde_folder(tde.name),
+        granted_secrets=tuple(settings.secrets_granted.get(tde.name, ("*",))),
+        large_variables=large_variables,
+    )
 
 
 def check_tables(settings: Settings, found: Plugins) -> None:

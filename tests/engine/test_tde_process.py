@@ -85,7 +85,7 @@ async def call(
     text = _CALLER.format(
         id=quoteattr(caller), called=quoteattr(process_id(of.name)), catches=quoteattr(catches), inputs=mapped
     )
-    own = tde_process(of.manifest(), undo_job_type=undo_job_type)
+    own = tde_process(of.manifest().model_copy(update={"undo_job_type": undo_job_type}))
     await session.engine.deploy([Resource("tde.bpmn", own.encode()), Resource("caller.bpmn", text.encode())])
     result = await session.engine.create_instance_with_result(caller, variables={}, timeout=timedelta(seconds=60))
     return dict(result.variables)
@@ -96,8 +96,8 @@ async def test_the_processes_of_the_bundled_tdes_are_taken(session: EngineSessio
     for undo in (None, "undo"):
         # Under names of their own: kernels that boot on this engine deploy the real ones.
         for manifest in manifests:
-            renamed = manifest.model_copy(update={"name": f"test-{manifest.name}"})
-            text = tde_process(renamed, undo_job_type=undo)
+            renamed = manifest.model_copy(update={"name": f"test-{manifest.name}", "undo_job_type": undo})
+            text = tde_process(renamed)
             deployed = await session.engine.deploy([Resource("tde.bpmn", text.encode())])
             assert deployed.process_ids == (process_id(renamed.name),)
 

@@ -1,6 +1,5 @@
 """The TDE `grpc`: calls a method of a gRPC server with JSON and gives its answer to the process."""
 
-import asyncio
 from collections.abc import Callable
 from datetime import timedelta
 from typing import TypeVar
@@ -16,17 +15,16 @@ from procos_workers.grpc_config import GrpcConfig
 from procos_workers.grpc_deadline import Deadline
 from procos_workers.grpc_descriptors import from_files
 from procos_workers.grpc_endpoint import Endpoint
-from procos_workers.grpc_failure import Explainer, TryAgain
+from procos_workers.grpc_failure import Explainer
 from procos_workers.grpc_json import decode, encode
 from procos_workers.grpc_methods import Finder, Method
 from procos_workers.grpc_misfit import Misfit, UnknownType
 from procos_workers.grpc_reflection_client import Reflection
 from procos_workers.grpc_request import IDEMPOTENCY_KEY, GrpcInput
+from procos_workers.repetition import repeated
 
 T = TypeVar("T")
 
-_ATTEMPTS = 3
-_FIRST_WAIT = timedelta(seconds=0.5)
 _MOST_UNKNOWN_TYPES = 20
 # Three calls of 240 s and 120 s of waiting, the most that the settings allow, end within this.
 _TIME_LIMIT = timedelta(minutes=15)
@@ -53,17 +51,8 @@ async def grpc_call(request: GrpcInput, context: TaskContext[GrpcConfig]) -> Grp
         GrpcFailed: anything that may pass: UNAVAILABLE, RESOURCE_EXHAUSTED, DEADLINE_EXCEEDED, ABORTED, INTERNAL,
             UNKNOWN, CANCELLED, no connection, no answer in time.
     """
-    left = timedelta(seconds=context.config.longest_wait_seconds)
-    for attempt in range(1, _ATTEMPTS + 1):
-        try:
-            return await _Call(request, context).make()
-        except TryAgain as failure:
-            wait = failure.retry_after if failure.retry_after is not None else _FIRST_WAIT * 2 ** (attempt - 1)
-            if attempt == _ATTEMPTS or wait > left:
-                raise failure.as_outcome() from None
-        left -= wait
-        await asyncio.sleep(wait.total_seconds())
-    raise AssertionError("the last attempt returns or raises")
+    longest_wait = timedelta(seconds=context.config.longest_wait_seconds)
+    return await repeated(lambda: _Call(request, context).make(), longest_wait=longest_wait)
 
 
 class _Call:

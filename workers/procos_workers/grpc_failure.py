@@ -1,13 +1,13 @@
 """What can go wrong between a call and its answer, said so that a person can mend it."""
 
 from collections.abc import Iterable
-from datetime import timedelta
 
 from grpc import ChannelConnectivity, StatusCode
 from grpc.aio import AioRpcError
 
-from procos.sdk import GiveUp, RetryLater
+from procos.sdk import GiveUp
 from procos_workers.grpc_pushback import Pushback
+from procos_workers.repetition import TryAgain
 
 _EXCERPT_CHARACTERS = 500
 _USELESS_TO_REPEAT = {
@@ -49,21 +49,6 @@ _NOT_GRPC = "Received http2 header with status"
 
 class GrpcFailed(Exception):
     """The call failed and may succeed another time, so the runtime tries the job again."""
-
-
-class TryAgain(GrpcFailed):
-    """The call may be repeated at once; `retry_after` is the wait that the server asked for, if it did."""
-
-    def __init__(self, message: str, *, retry_after: timedelta | None = None) -> None:
-        super().__init__(message)
-        self.message = message
-        self.retry_after = retry_after
-
-    def as_outcome(self) -> Exception:
-        """How the job ends when it may not wait any longer."""
-        if self.retry_after:
-            return RetryLater(self.message, after=self.retry_after)
-        return GrpcFailed(self.message)
 
 
 def too_large(where: str, limit: int) -> GiveUp:
@@ -132,12 +117,12 @@ class Explainer:
                 " server_name if the certificate is for another name"
             )
         if details.startswith(_NOT_CONNECTED):
-            return TryAgain(f"{self.where}: {self._not_connected(details)}")
+            return TryAgain(GrpcFailed(f"{self.where}: {self._not_connected(details)}"))
         message = (
             f"{self.where}: the connection to {self._address} broke before the answer was complete"
             f"{self._excerpt(details)}; check the server's own log"
         )
-        return TryAgain(message) if idempotent else GrpcFailed(message)
+        return TryAgain(GrpcFailed(message)) if idempotent else GrpcFailed(message)
 
     def _not_connected(self, details: str) -> str:
         if details.startswith(_CANNOT_RESOLVE):
@@ -160,7 +145,7 @@ class Explainer:
             return GiveUp(message)
         if code in _REFUSED_FOR_NOW:
             pushback = Pushback.of(error.trailing_metadata())
-            return GrpcFailed(message) if pushback.never else TryAgain(message, retry_after=pushback.wait)
+            return GrpcFailed(message) if pushback.never else TryAgain(GrpcFailed(message), retry_after=pushback.wait)
         return GrpcFailed(message)
 
     def _hint(self, code: StatusCode, details: str) -> str:

@@ -12,12 +12,11 @@ import httpx
 from procos.sdk import GiveUp, TaskContext, tde
 from procos_workers.http_answer import HttpOutput, decode, is_expected, judge, read
 from procos_workers.http_config import HttpConfig
-from procos_workers.http_failure import LOOPBACK_HOSTS, HttpFailed, TryAgain, explain
+from procos_workers.http_failure import LOOPBACK_HOSTS, HttpFailed, explain
 from procos_workers.http_hops import Hops, keep_secrets_out_of_logs, public
 from procos_workers.http_request import HttpInput
+from procos_workers.repetition import repeated
 
-_ATTEMPTS = 3
-_FIRST_WAIT = timedelta(seconds=0.5)
 # Three requests of 240 s and 120 s of waiting, the most that the settings allow, end within this.
 _TIME_LIMIT = timedelta(minutes=15)
 
@@ -41,17 +40,8 @@ async def http(request: HttpInput, context: TaskContext[HttpConfig]) -> HttpOutp
         HttpFailed: anything that may pass: 408, 425, 429, 5xx, no connection, no answer in time.
     """
     keep_secrets_out_of_logs()
-    left = timedelta(seconds=context.config.longest_wait_seconds)
-    for attempt in range(1, _ATTEMPTS + 1):
-        try:
-            return await _send(request, context)
-        except TryAgain as failure:
-            wait = failure.retry_after if failure.retry_after is not None else _FIRST_WAIT * 2 ** (attempt - 1)
-            if attempt == _ATTEMPTS or wait > left:
-                raise failure.as_outcome() from None
-        left -= wait
-        await asyncio.sleep(wait.total_seconds())
-    raise AssertionError("the last attempt returns or raises")
+    longest_wait = timedelta(seconds=context.config.longest_wait_seconds)
+    return await repeated(lambda: _send(request, context), longest_wait=longest_wait)
 
 
 async def _send(request: HttpInput, context: TaskContext[HttpConfig]) -> HttpOutput:

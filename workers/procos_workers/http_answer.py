@@ -12,7 +12,8 @@ import httpx
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from procos.sdk import GiveUp
-from procos_workers.http_failure import HttpFailed, TryAgain
+from procos_workers.http_failure import HttpFailed
+from procos_workers.repetition import TryAgain
 
 _EXCERPT_CHARACTERS = 500
 _LONGEST_RETRY_AFTER = timedelta(days=1)
@@ -127,7 +128,8 @@ async def judge(response: httpx.Response, *, where: str, masked: Iterable[str]) 
     message = f"{where}: the server answered {status}{_phrase(status)}{_hint(response)}"
     message += await _excerpt(response, masked)
     if status in _REFUSED_FOR_NOW:
-        return TryAgain(message, retry_after=retry_after(response.headers.get("retry-after"), now=datetime.now(UTC)))
+        wait = retry_after(response.headers.get("retry-after"), now=datetime.now(UTC))
+        return TryAgain(HttpFailed(message), retry_after=wait)
     if status in _WORTH_ANOTHER_TRY or response.is_server_error:
         return HttpFailed(message)
     return GiveUp(message)

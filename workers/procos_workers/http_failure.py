@@ -3,12 +3,12 @@
 import socket
 import ssl
 from collections.abc import Iterator
-from datetime import timedelta
 from urllib.request import getproxies
 
 import httpx
 
-from procos.sdk import GiveUp, RetryLater
+from procos.sdk import GiveUp
+from procos_workers.repetition import TryAgain
 
 # What runs on the worker's own machine is never reached through a proxy.
 LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "[::1]")
@@ -38,21 +38,6 @@ class HttpFailed(Exception):
     """The request failed and may succeed another time, so the runtime tries the job again."""
 
 
-class TryAgain(HttpFailed):
-    """The request may be repeated at once; `retry_after` is the wait that the server asked for, if it did."""
-
-    def __init__(self, message: str, *, retry_after: timedelta | None = None) -> None:
-        super().__init__(message)
-        self.message = message
-        self.retry_after = retry_after
-
-    def as_outcome(self) -> Exception:
-        """How the job ends when it may not wait any longer."""
-        if self.retry_after:
-            return RetryLater(self.message, after=self.retry_after)
-        return HttpFailed(self.message)
-
-
 def explain(error: httpx.HTTPError | httpx.InvalidURL, *, where: str, method: str, host: str) -> Exception:
     """Turns httpx's error into one that says what to do, without anything that was sent.
 
@@ -68,7 +53,7 @@ def explain(error: httpx.HTTPError | httpx.InvalidURL, *, where: str, method: st
         return tls
     message = f"{where}: {_reason(error, host)}"
     if isinstance(error, _CONNECTION_ERRORS) and method in _IDEMPOTENT_METHODS:
-        return TryAgain(message)
+        return TryAgain(HttpFailed(message))
     return HttpFailed(message)
 
 

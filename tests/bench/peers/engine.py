@@ -16,6 +16,7 @@ from pyzeebe.proto import gateway_pb2 as pb
 from pyzeebe.proto.gateway_pb2_grpc import GatewayStub
 
 from procos.adapters.embedded.java import find_java
+from procos.adapters.embedded.launch import LOG_CONFIGURATION
 from procos.adapters.embedded.ports import LOOPBACK
 
 CREATING_AT_ONCE = 48
@@ -148,13 +149,16 @@ class Gateway:
             "ZEEBE_GATEWAY_CLUSTER_HOST": LOOPBACK,
             "ZEEBE_GATEWAY_CLUSTER_PORT": str(cluster),
             "ZEEBE_GATEWAY_CLUSTER_MEMBERID": "bench-gateway",
-            "ZEEBE_LOG_PATH": str(scratch / "gateway-logs"),  # else it writes into the distribution, which others share
             "SERVER_ADDRESS": LOOPBACK,
             "SERVER_PORT": str(rest),
             "MANAGEMENT_SERVER_ADDRESS": LOOPBACK,
             "MANAGEMENT_SERVER_PORT": str(monitoring),
             "JAVA_HOME": str(find_java(None)),
-            "JDK_JAVA_OPTIONS": "-Xmx256m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 --enable-native-access=ALL-UNNAMED",
+            "JDK_JAVA_OPTIONS": "-Xmx256m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 --enable-native-access=ALL-UNNAMED"
+            # Its own logging would write into the distribution, which others share.
+            f' -Dlog4j2.configurationFile="{LOG_CONFIGURATION}"',
+            "PROCOS_ENGINE_LOGS": str(scratch / "gateway-logs"),
+            "PROCOS_ENGINE_RECORDS": str(scratch / "gateway-logs"),
             "PATH": os.environ["PATH"],
         }
         self._process: subprocess.Popen[bytes] | None = None

@@ -99,9 +99,13 @@ def crosses(segment: Rectangle, box: Rectangle) -> bool:
     )
 
 
+def with_undo(undo_job_type: str | None) -> TdeManifest:
+    return reserve.manifest().model_copy(update={"undo_job_type": undo_job_type})
+
+
 @pytest.fixture(params=[None, "tde.reserve.undo"], ids=["plain", "with-undo"])
 def text(request: pytest.FixtureRequest) -> str:
-    return tde_process(reserve.manifest(), undo_job_type=request.param)
+    return tde_process(with_undo(request.param))
 
 
 @pytest.fixture
@@ -204,7 +208,7 @@ def test_boundary_events_sit_on_the_border_of_execute(drawing: Drawing) -> None:
 
 def test_compensation_is_there_only_with_an_undo() -> None:
     plain = Drawing(tde_process(reserve.manifest()))
-    undone = Drawing(tde_process(reserve.manifest(), undo_job_type="tde.reserve.undo"))
+    undone = Drawing(tde_process(with_undo("tde.reserve.undo")))
     assert plain.root.findall(".//bpmn:compensateEventDefinition", NS) == []
     handler = undone.elements["undo"]
     assert handler.get("isForCompensation") == "true"
@@ -214,7 +218,7 @@ def test_compensation_is_there_only_with_an_undo() -> None:
 
 
 def test_only_outputs_that_must_be_there_are_asked_for() -> None:
-    text = tde_process(reserve.manifest(), undo_job_type="tde.reserve.undo")
+    text = tde_process(with_undo("tde.reserve.undo"))
     assert "tdeKeep = false or tdeOutput.left = null<" in text
 
 
@@ -228,7 +232,7 @@ def test_outputs_that_no_mapping_can_carry_are_all_left_to_the_job() -> None:
         model_config = ConfigDict(extra="allow")
 
     for model in (Strange, Open, None):
-        text = tde_process(manifest_of(model), undo_job_type="undo")
+        text = tde_process(manifest_of(model).model_copy(update={"undo_job_type": "undo"}))
         assert "tdeOutput" not in text
         assert process_problems(text) == []
 

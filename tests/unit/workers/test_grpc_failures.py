@@ -9,8 +9,9 @@ import pytest
 
 from procos.sdk import GiveUp, RetryLater
 from procos_workers.grpc_config import GrpcConfig
-from procos_workers.grpc_failure import Explainer, GrpcFailed, TryAgain
+from procos_workers.grpc_failure import Explainer, GrpcFailed
 from procos_workers.grpc_pushback import Pushback
+from procos_workers.repetition import TryAgain
 from tests.unit.workers.grpc_caller import NO_WAIT, call, closed_channels, until_connected  # noqa: F401
 from tests.unit.workers.grpc_server import message, order, serving
 
