@@ -1,4 +1,4 @@
-"""How to reach a Zeebe gateway: plaintext, TLS or OAuth, on pyzeebe's channels."""
+"""How to reach a Zeebe gateway: plaintext, TLS, or TLS with pyzeebe's OAuth."""
 
 import ipaddress
 from dataclasses import dataclass, field
@@ -6,11 +6,6 @@ from pathlib import Path
 
 import grpc
 import grpc.aio
-from pyzeebe import (
-    create_insecure_channel,
-    create_oauth2_client_credentials_channel,
-    create_secure_channel,
-)
 
 from procos.errors import SettingsError
 
@@ -62,8 +57,6 @@ class Connection:
 _STREAM_OPTIONS = (
     ("grpc.http2.lookahead_bytes", 4096),
     ("grpc.http2.bdp_probe", 0),
-    # Zeebe's Java client asks as often (ClientProperties.KEEP_ALIVE); a gateway takes more for an attack.
-    ("grpc.keepalive_time_ms", 45_000),
     ("grpc.keepalive_timeout_ms", 10_000),
 )
 
@@ -78,6 +71,8 @@ def open_channel(connection: Connection, *, for_streams: bool = False) -> grpc.a
         SettingsError: the certificate file cannot be read.
     """
     options = (
+        # Zeebe's Java client asks as often (ClientProperties.KEEP_ALIVE); a gateway takes more for an attack.
+        ("grpc.keepalive_time_ms", 45_000),
         # A gateway that restarts is noticed within seconds; gRPC's own default waits up to two minutes.
         ("grpc.initial_reconnect_backoff_ms", 200),
         ("grpc.max_reconnect_backoff_ms", 5_000),
@@ -88,6 +83,8 @@ def open_channel(connection: Connection, *, for_streams: bool = False) -> grpc.a
         *(_STREAM_OPTIONS if for_streams else ()),
     )
     if connection.oauth is not None:
+        from pyzeebe import create_oauth2_client_credentials_channel  # noqa: PLC0415 - slow to import, see protocol.py
+
         return create_oauth2_client_credentials_channel(
             grpc_address=connection.address,
             client_id=connection.oauth.client_id,
@@ -99,10 +96,8 @@ def open_channel(connection: Connection, *, for_streams: bool = False) -> grpc.a
             channel_options=options,
         )
     if connection.is_plaintext:
-        return create_insecure_channel(grpc_address=connection.address, channel_options=options)
-    return create_secure_channel(
-        grpc_address=connection.address, channel_options=options, channel_credentials=_credentials(connection)
-    )
+        return grpc.aio.insecure_channel(connection.address, options)
+    return grpc.aio.secure_channel(connection.address, _credentials(connection), options)
 
 
 def _credentials(connection: Connection) -> grpc.ChannelCredentials:

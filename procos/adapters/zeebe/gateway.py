@@ -3,20 +3,16 @@
 import json
 from collections.abc import Awaitable, Mapping, Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
+from typing import Any, Final, TypeVar
 
 import grpc
 import grpc.aio
-from pyzeebe.proto import gateway_pb2 as pb
-from pyzeebe.proto.gateway_pb2_grpc import GatewayStub
 
 from procos.adapters.zeebe.grpc_errors import translate
+from procos.adapters.zeebe.protocol import open_stub, pb
 from procos.model.deployment import DeployedResource, Deployment, Resource
 from procos.model.instance import ProcessInstance, ProcessResult
 from procos.model.topology import Broker, Partition, Topology
-
-if TYPE_CHECKING:
-    from pyzeebe.proto.gateway_pb2_grpc import GatewayAsyncStub
 
 ANSWER_TIME: Final = timedelta(seconds=20)
 """How long one command may take; the time that zbctl and pyzeebe give it, too."""
@@ -30,7 +26,7 @@ class ZeebeGateway:
 
     def __init__(self, channel: grpc.aio.Channel, *, address: str, tenant_id: str | None = None) -> None:
         self._channel = channel
-        self._stub = cast("GatewayAsyncStub", GatewayStub(channel))
+        self._stub = open_stub(channel)
         self._address = address
         self._tenant_id = tenant_id or ""
 

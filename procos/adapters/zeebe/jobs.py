@@ -3,20 +3,15 @@
 import json
 from collections.abc import AsyncGenerator, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, cast
 
 import grpc
 import grpc.aio
-from pyzeebe.proto import gateway_pb2 as pb
-from pyzeebe.proto.gateway_pb2_grpc import GatewayStub
 
 from procos.adapters.zeebe.gateway import ANSWER_TIME
 from procos.adapters.zeebe.grpc_errors import translate
+from procos.adapters.zeebe.protocol import open_stub, pb
 from procos.errors import EngineNotFound, EngineUnsupported
 from procos.model.job import Completed, ErrorThrown, Failed, Job, Outcome
-
-if TYPE_CHECKING:
-    from pyzeebe.proto.gateway_pb2_grpc import GatewayAsyncStub
 
 
 class ZeebeJobs:
@@ -25,8 +20,8 @@ class ZeebeJobs:
     def __init__(
         self, channel: grpc.aio.Channel, *, streams: grpc.aio.Channel, address: str, tenant_id: str | None = None
     ) -> None:
-        self._stub = cast("GatewayAsyncStub", GatewayStub(channel))
-        self._streams = cast("GatewayAsyncStub", GatewayStub(streams))
+        self._stub = open_stub(channel)
+        self._streams = open_stub(streams)
         self._address = address
         self._tenant_ids = [tenant_id] if tenant_id else []
 
