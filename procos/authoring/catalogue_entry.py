@@ -1,40 +1,12 @@
-"""What the router reads of a TDE: what it is for and what it needs, in plain text."""
+"""The router's catalogue entry of a TDE, from its manifest."""
 
 import hashlib
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
-
 from procos.authoring.schema_words import fields_of
 from procos.authoring.tde_process import process_id
-from procos.model.tde import Mode, TdeManifest
-
-
-class CatalogueInput(BaseModel):
-    """One input of a TDE; `kind` says in words what it takes."""
-
-    model_config = ConfigDict(frozen=True)
-
-    name: str
-    kind: str
-    required: bool
-    description: str
-
-
-class CatalogueEntry(BaseModel):
-    """A TDE as the router sees it; `hash` changes with everything else in it, so that what was computed can be kept."""
-
-    model_config = ConfigDict(frozen=True)
-
-    name: str
-    description: str
-    examples: tuple[str, ...]
-    inputs: tuple[CatalogueInput, ...]
-    outputs: tuple[str, ...]
-    mode: Mode
-    job_type: str
-    process_id: str
-    hash: str
+from procos.model.catalogue import CatalogueEntry, CatalogueInput
+from procos.model.tde import TdeManifest
 
 
 def catalogue_entry(manifest: TdeManifest) -> CatalogueEntry:

@@ -5,6 +5,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from procos.model.heartbeat import HeartbeatReport
+
 Phase = Literal["starting", "waiting", "degraded", "ready", "reconnecting", "draining", "stopped"]
 """starting: engine and bootstrap · waiting: for a gateway that does not answer · degraded: a health check failed ·
 ready: workers run · reconnecting: the gateway went away, jobs in hand go on · draining: stops · stopped."""
@@ -51,4 +53,5 @@ class KernelState(BaseModel):
     monitoring: str = ""
     tdes: tuple[str, ...] = ()
     workers: tuple[WorkerReport, ...] = ()
+    heartbeat: HeartbeatReport | None = None
     problems: tuple[Problem, ...] = ()

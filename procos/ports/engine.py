@@ -42,6 +42,31 @@ class Engine(Protocol):
         """Starts an instance and waits for its end, `EngineTimeout` after `timeout`; the instance then goes on."""
         ...
 
+    async def publish_message(
+        self,
+        name: str,
+        *,
+        correlation_key: str,
+        variables: Mapping[str, Any] | None = None,
+        ttl: timedelta = timedelta(0),
+        message_id: str = "",
+    ) -> bool:
+        """Publishes a message; False where one with that name, key and `message_id` is buffered already.
+
+        It reaches what waits for it now, or begins to wait within `ttl`; a message start event takes it where no other
+        instance lives that was started with the same correlation key.
+        """
+        ...
+
+    async def evaluate_decision(self, decision_id: str, *, variables: Mapping[str, Any]) -> Any:  # noqa: ANN401 - any JSON value
+        """What the newest version of a DMN decision says, None where no rule matches.
+
+        Raises:
+            EngineNotFound: no decision with that id is deployed.
+            EngineRejected: it cannot be evaluated; with the engine's own reason.
+        """
+        ...
+
     async def cancel_instance(self, process_instance_key: int) -> None:
         """Cancels a running instance."""
         ...

@@ -16,6 +16,7 @@ from procos.testing.bpmn.one_task import one_task
 from procos.testing.clock import Clock, SystemClock
 from procos.testing.engine.core import ADDRESS, Core, Method
 from procos.testing.engine.job_source import FakeJobSource
+from procos.testing.engine.messages import FakeMessage
 from procos.testing.engine.state import FakeIncident, FakeInstance, RunningInstance
 from procos.testing.engine.variables import as_json
 
@@ -47,6 +48,11 @@ class FakeEngine(FakeJobSource, Engine):
     def activations(self) -> list[int]:
         """The keys of jobs in the order in which they were given out; one that was given out twice is there twice."""
         return self._core.jobs.activations
+
+    @property
+    def messages(self) -> tuple[FakeMessage, ...]:
+        """Every message that was published, in order."""
+        return tuple(self._core.messages.published)
 
     @property
     def incidents(self) -> tuple[FakeIncident, ...]:
@@ -183,6 +189,28 @@ class FakeEngine(FakeJobSource, Engine):
                 )
             await self._core.something_happens(seconds)
         return ProcessResult(instance=running.fact, variables=copy.deepcopy(running.root.variables))
+
+    async def publish_message(
+        self,
+        name: str,
+        *,
+        correlation_key: str,
+        variables: Mapping[str, Any] | None = None,
+        ttl: timedelta = timedelta(0),
+        message_id: str = "",
+    ) -> bool:
+        """Keeps the message in `messages`; False where one with that name, key and `message_id` is buffered already."""
+        with self._core.call("publish_message"):
+            given = as_json(variables, f"publish the message '{name}'")
+            return self._core.messages.publish(
+                FakeMessage(name=name, correlation_key=correlation_key, variables=given, ttl=ttl, message_id=message_id)
+            )
+
+    async def evaluate_decision(self, decision_id: str, *, variables: Mapping[str, Any]) -> Any:  # noqa: ANN401 - any JSON value
+        """Raises `EngineNotFound`: DMN cannot be deployed here."""
+        with self._core.call("evaluate_decision"):
+            as_json(variables, f"evaluate the decision '{decision_id}'")
+            raise EngineNotFound(f"cannot evaluate the decision '{decision_id}': no such decision is deployed")
 
     async def cancel_instance(self, process_instance_key: int) -> None:
         """Cancels a running instance."""

@@ -251,3 +251,41 @@ async def test_what_is_no_instance_is_not_found(subject: Subject) -> None:
     (definition,) = (await subject.deploy(one_task(name, name))).resources
     with pytest.raises(EngineNotFound, match=f"'{definition.key}', but no such process was found"):
         await subject.engine.cancel_instance(definition.key)
+
+
+# Messages and decisions
+
+
+async def test_a_published_message_is_taken(subject: Subject) -> None:
+    name = subject.new_name()
+    assert await subject.engine.publish_message(name, correlation_key="1", variables=VALUES)
+
+
+async def test_a_message_id_is_taken_once_while_its_message_is_buffered(subject: Subject) -> None:
+    name = subject.new_name()
+
+    async def publish(message_id: str, key: str = "1") -> bool:
+        return await subject.engine.publish_message(name, correlation_key=key, ttl=A_WHILE, message_id=message_id)
+
+    assert await publish("a")
+    assert not await publish("a")
+    assert await publish("b")
+    assert await publish("a", key="2")
+
+
+async def test_a_message_that_is_not_buffered_may_be_published_again(subject: Subject) -> None:
+    name = subject.new_name()
+    for _ in range(2):
+        assert await subject.engine.publish_message(name, correlation_key="1", message_id="a")
+
+
+async def test_a_message_that_is_too_large_is_refused(subject: Subject) -> None:
+    with pytest.raises(EngineRejected, match="larger than the engine takes"):
+        await subject.engine.publish_message(
+            subject.new_name(), correlation_key="1", variables={"large": "x" * 5 * 1024**2}
+        )
+
+
+async def test_a_decision_that_nobody_deployed_is_not_found(subject: Subject) -> None:
+    with pytest.raises(EngineNotFound, match="no such decision"):
+        await subject.engine.evaluate_decision(subject.new_name(), variables={"a": 1})

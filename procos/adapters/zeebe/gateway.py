@@ -10,6 +10,7 @@ import grpc.aio
 
 from procos.adapters.zeebe.grpc_errors import translate
 from procos.adapters.zeebe.protocol import open_stub, pb
+from procos.errors import EngineNotFound, EngineRejected
 from procos.model.deployment import DeployedResource, Deployment, Resource
 from procos.model.instance import ProcessInstance, ProcessResult
 from procos.model.topology import Broker, Partition, Topology
@@ -18,6 +19,7 @@ ANSWER_TIME: Final = timedelta(seconds=20)
 """How long one command may take; the time that zbctl and pyzeebe give it, too."""
 
 _NEWEST_VERSION = -1
+_NO_DECISION = "no decision found"
 _AnswerT = TypeVar("_AnswerT")
 
 
@@ -81,6 +83,48 @@ class ZeebeGateway:
         call = self._stub.CreateProcessInstanceWithResult(request, timeout=(timeout + ANSWER_TIME).total_seconds())
         answer = await self._ask(call, f"run an instance of '{process_definition_id}'")
         return ProcessResult(instance=_instance(answer), variables=json.loads(answer.variables))
+
+    async def publish_message(
+        self,
+        name: str,
+        *,
+        correlation_key: str,
+        variables: Mapping[str, Any] | None = None,
+        ttl: timedelta = timedelta(0),
+        message_id: str = "",
+    ) -> bool:
+        """Publishes a message; False where one with that name, key and `message_id` is buffered already."""
+        request = pb.PublishMessageRequest(
+            name=name,
+            correlationKey=correlation_key,
+            timeToLive=round(ttl.total_seconds() * 1000),
+            messageId=message_id,
+            variables=json.dumps(dict(variables or {})),
+            tenantId=self._tenant_id,
+        )
+        try:
+            await self._stub.PublishMessage(request, timeout=ANSWER_TIME.total_seconds())
+        except grpc.aio.AioRpcError as error:
+            if error.code() is grpc.StatusCode.ALREADY_EXISTS:
+                return False
+            raise translate(error, doing=f"publish the message '{name}'", address=self._address) from error
+        return True
+
+    async def evaluate_decision(self, decision_id: str, *, variables: Mapping[str, Any]) -> Any:  # noqa: ANN401 - any JSON value
+        """What the newest version of a DMN decision says, None where no rule matches."""
+        request = pb.EvaluateDecisionRequest(
+            decisionId=decision_id, variables=json.dumps(dict(variables)), tenantId=self._tenant_id
+        )
+        doing = f"evaluate the decision '{decision_id}'"
+        try:
+            answer = await self._stub.EvaluateDecision(request, timeout=ANSWER_TIME.total_seconds())
+        except grpc.aio.AioRpcError as error:
+            if _NO_DECISION in (error.details() or ""):
+                raise EngineNotFound(f"cannot {doing}: no such decision is deployed to {self._address}") from error
+            raise translate(error, doing=doing, address=self._address) from error
+        if answer.failedDecisionId:
+            raise EngineRejected(f"cannot {doing}: {answer.failureMessage}", reason=answer.failureMessage)
+        return json.loads(answer.decisionOutput or "null")
 
     async def cancel_instance(self, process_instance_key: int) -> None:
         """Cancels a running instance."""

@@ -10,11 +10,12 @@ from procos.testing.engine.definitions import Definitions
 from procos.testing.engine.faults import Faults
 from procos.testing.engine.interpreter import Interpreter
 from procos.testing.engine.job_board import JobBoard
+from procos.testing.engine.messages import Messages
 from procos.testing.engine.state import Keys
 
 Method = Literal[
-    "topology", "deploy", "create_instance", "create_instance_with_result", "cancel_instance", "activate", "stream",
-    "deliver", "renew",
+    "topology", "deploy", "create_instance", "create_instance_with_result", "cancel_instance",
+    "publish_message", "evaluate_decision", "activate", "stream", "deliver", "renew",
 ]  # fmt: skip
 """A method of the ports `Engine` and `JobSource`."""
 
@@ -30,6 +31,7 @@ class Core:
         self.definitions = Definitions(keys)
         self.jobs = JobBoard(clock)
         self.interpreter = Interpreter(self.definitions, self.jobs, keys)
+        self.messages = Messages(clock)
         self.faults = Faults(ADDRESS)
         self._clock = clock
         self._changed = asyncio.Event()

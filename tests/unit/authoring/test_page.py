@@ -7,8 +7,9 @@ import pytest
 from pydantic import BaseModel, ConfigDict, Field
 
 from procos.authoring import page
-from procos.authoring.catalogue_entry import CatalogueInput, catalogue_entry
+from procos.authoring.catalogue_entry import catalogue_entry
 from procos.authoring.schema_words import fields_of
+from procos.model.catalogue import CatalogueInput
 from procos.sdk import RetryPolicy, TaskContext, tde
 
 
