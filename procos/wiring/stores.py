@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Final
 from procos.adapters.folder_objects import FolderObjects
 from procos.errors import StoreError
 from procos.kernel.home import Home
-from procos.ports.ledger import OutcomeLedger
 from procos.runtime.journal import Journal
 from procos.runtime.large_variables import LargeVariables
 from procos.settings import Settings
@@ -31,6 +30,7 @@ class Stores:
 
     journal: Journal
     large_variables: LargeVariables
+    database: "Database"
 
 
 def open_state_database(settings: Settings, home: Home) -> "Database":
@@ -61,8 +61,8 @@ async def open_stores(settings: Settings, home: Home, engine_id: str) -> AsyncIt
         objects = FolderObjects(home.objects)
         journal = Journal(ledger)
         try:
-            await _tidy(ledger)
-            yield Stores(journal, LargeVariables(objects))
+            await tidy("entries of the outcome ledger", ledger.prune)
+            yield Stores(journal, LargeVariables(objects), database)
         finally:
             await journal.close()
             await objects.close()
@@ -71,11 +71,12 @@ async def open_stores(settings: Settings, home: Home, engine_id: str) -> AsyncIt
         database.close()
 
 
-async def _tidy(ledger: OutcomeLedger) -> None:
+async def tidy(what: str, prune: Callable[[timedelta], Awaitable[int]]) -> None:
+    """Removes what is older than anything that is still needed; a store that is away keeps it."""
     try:
-        forgotten = await ledger.prune(FORGET_AFTER)
+        removed = await prune(FORGET_AFTER)
     except StoreError as error:
-        _log.warning("old entries of the outcome ledger stay: %s", error)
+        _log.warning("old %s stay: %s", what, error)
     else:
-        if forgotten:
-            _log.info("%d old entries of the outcome ledger are removed", forgotten)
+        if removed:
+            _log.info("%d old %s are removed", removed, what)

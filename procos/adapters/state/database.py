@@ -19,6 +19,9 @@ from procos.adapters.state.failures import explained
 from procos.adapters.state.migrations import REVISIONS, revision_of, upgrade
 from procos.errors import MissingExtraError, StoreError
 
+READS_ONLY: Final = "procos_reads_only"
+"""An option of SQLAlchemy's `execution_options`: the transaction changes nothing, and waits for no writer."""
+
 _WAIT_FOR_OTHERS_S: Final = 60
 _BUSY_TIMEOUT_MS: Final = 5_000
 _ADVISORY_LOCK: Final = 0x50726F634F53  # "ProcOS"; any number will do that nobody else locks
@@ -143,7 +146,8 @@ def _prepare_sqlite(connection: sqlite3.Connection, _: Any) -> None:  # noqa: AN
 
 def _begin_sqlite(connection: Connection) -> None:
     # A transaction that reads first and then writes would be refused when another process has written in between.
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
+    kind = "DEFERRED" if connection.get_execution_options().get(READS_ONLY) else "IMMEDIATE"
+    connection.exec_driver_sql(f"BEGIN {kind}")
 
 
 def _make_file(file: Path) -> None:

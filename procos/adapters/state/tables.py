@@ -1,6 +1,8 @@
 """Every table of the state database, as the newest migration leaves it."""
 
-from sqlalchemy import BigInteger, Column, DateTime, Integer, MetaData, Table, Text
+from sqlalchemy import BigInteger, Column, DateTime, Index, Integer, LargeBinary, MetaData, Table, Text
+
+from procos.adapters.state.column_types import AnyText, Moment
 
 metadata = MetaData(
     naming_convention={
@@ -22,4 +24,48 @@ outcome_ledger = Table(
     Column("outcome", Text, comment="JSON"),
     Column("written_at", DateTime(timezone=True), nullable=False, comment="UTC"),
     comment="What is known of a job besides the engine's own state",
+)
+
+process_definition = Table(
+    "process_definition",
+    metadata,
+    Column("engine_id", Text, primary_key=True),
+    Column("key", BigInteger, primary_key=True, autoincrement=False, comment="the engine's"),
+    Column("id", AnyText, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("name", AnyText, nullable=False),
+    Column("resource_name", AnyText, nullable=False),
+    Column("xml", LargeBinary, nullable=False, comment="as it was deployed"),
+    Column("elements", Text, nullable=False, comment="JSON: the elements that make jobs"),
+    Column("deployed_by", AnyText, nullable=False),
+    Column("deployed_at", Moment, nullable=False, comment="UTC"),
+    comment="The process definitions that were deployed through ProcOS",
+)
+
+routing_decision = Table(
+    "routing_decision",
+    metadata,
+    Column("id", Text, primary_key=True, comment="grows with time"),
+    Column("engine_id", Text, nullable=False),
+    Column("correlation_id", AnyText, nullable=False),
+    Column("correlation_hash", Text, nullable=False, comment="SHA-256 of it: an index takes no id of 3 kB"),
+    Column("job_key", BigInteger, nullable=False),
+    Column("content_hash", Text, nullable=False, comment="of everything that the decision depends on"),
+    Column("tde", AnyText, comment="NULL where the router abstained"),
+    Column("decision", Text, nullable=False, comment="JSON"),
+    Column("decided_at", Moment, nullable=False, comment="UTC"),
+    Index("ix_routing_decision_correlation_hash", "correlation_hash"),
+    Index("ix_routing_decision_content_hash", "content_hash"),
+    comment="Which TDE each task was for, and why",
+)
+
+routing_example = Table(
+    "routing_example",
+    metadata,
+    Column("text_hash", Text, primary_key=True, comment="SHA-256 of the text: an index takes no text of 3 kB"),
+    Column("text", AnyText, nullable=False),
+    Column("tde", AnyText, nullable=False),
+    Column("chosen_by", AnyText, nullable=False),
+    Column("chosen_at", Moment, nullable=False, comment="UTC"),
+    comment="What people answered when the router asked them",
 )
