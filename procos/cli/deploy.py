@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from procos.cli import options
-from procos.cli.output import print_json, print_table, settings_of
+from procos.cli.output import print_json, print_table, say, settings_of
 
 if TYPE_CHECKING:
-    from procos.model.deployment import Deployment, Resource
+    from procos.kernel.deploying import Deployed
+    from procos.model.deployment import Resource
     from procos.settings import Settings
 
 
@@ -22,22 +23,32 @@ def deploy(
     address: options.Address = None,
     as_json: options.Json = False,
 ) -> None:
-    """Deploy BPMN, DMN and forms: all of the given files, or none of them when one is refused."""
+    """Deploy BPMN, DMN and forms: all of the given files, or none of them when one is refused.
+
+    A task that was drawn with only a name is done by a TDE that ProcOS finds for it.
+    """
     from procos.kernel.resource_files import read_resources
+    from procos.wiring.deploying import notices
 
     settings = settings_of(home=home, address=address).values
-    deployment = asyncio.run(_deploy(settings, read_resources(files)))
+    deployed = asyncio.run(_deploy(settings, read_resources(files)))
     if as_json:
         from dataclasses import asdict
 
-        print_json(asdict(deployment))
+        tasks = [{"element_id": task.element_id, "name": task.name} for task in deployed.unclaimed]
+        print_json(asdict(deployed.deployment) | {"unclaimed": tasks})
     else:
-        rows = [(it.id, it.kind, str(it.version), str(it.key), it.resource_name) for it in deployment.resources]
+        rows = [
+            (it.id, it.kind, str(it.version), str(it.key), it.resource_name) for it in deployed.deployment.resources
+        ]
         print_table(["id", "kind", "version", "key", "file"], rows)
+    for notice in notices(deployed):
+        say(notice)
 
 
-async def _deploy(settings: "Settings", resources: list["Resource"]) -> "Deployment":
+async def _deploy(settings: "Settings", resources: list["Resource"]) -> "Deployed":
+    from procos.wiring import deploying
     from procos.wiring.engines import connect
 
     async with connect(settings) as session:
-        return await session.engine.deploy(resources)
+        return await deploying.deploy(settings, session, resources, deployed_by=deploying.this_user())

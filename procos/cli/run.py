@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from procos.ports.engine import Engine
     from procos.ports.records import RecordTail
     from procos.settings import Settings
+    from procos.wiring.engines import EngineSession
 
 
 def run(
@@ -133,7 +134,7 @@ class _Run:
         from procos.wiring.engines import connect
 
         async with connect(self._settings) as session:
-            process_id = await self._process_id(session.engine)
+            process_id = await self._process_id(session)
             if self._follow and session.records is None:
                 raise UsageError(
                     "--follow reads the record log of the embedded engine; this gateway has none on this machine",
@@ -148,15 +149,20 @@ class _Run:
             await self._start(session.engine, process_id)
             return None
 
-    async def _process_id(self, engine: "Engine") -> str:
+    async def _process_id(self, session: "EngineSession") -> str:
         from procos.kernel.resource_files import SUFFIXES, element_names, read_resources
+        from procos.wiring import deploying
 
         path = Path(self._target)
         if path.suffix not in SUFFIXES:
             return self._target
         resources = read_resources([path])
         self._names = element_names(resources[0])
-        ids = (await engine.deploy(resources)).process_ids
+        user = deploying.this_user()
+        deployed = await deploying.deploy(self._settings, session, resources, deployed_by=user)
+        for notice in deploying.notices(deployed):
+            say(notice)
+        ids = deployed.deployment.process_ids
         if self._process in ids:
             return str(self._process)
         if self._process or len(ids) != 1:

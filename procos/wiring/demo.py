@@ -15,6 +15,7 @@ from procos.kernel.resource_files import element_names, read_resources
 from procos.model.kernel_state import KernelState
 from procos.resources import example
 from procos.settings import Settings
+from procos.wiring import deploying
 from procos.wiring.boot import Ground, prepared_kernel
 from procos.wiring.engines import EngineSession
 
@@ -83,7 +84,10 @@ async def _run_example(
     folder = example(EXAMPLE)
     (settings.home / "reports").mkdir(parents=True, exist_ok=True)
     resources = read_resources([folder / "licence-audit.bpmn"])
-    deployed = await session.engine.deploy(resources)
+    done = await deploying.deploy(settings, session, resources, deployed_by="procos demo")
+    deployed = done.deployment
+    for notice in deploying.notices(done):
+        tell(notice)
     tell(f"deployed '{deployed.process_ids[0]}', version {deployed.resources[0].version}")
     if session.records is None:
         raise EngineError("the demo needs the embedded engine's record log")
