@@ -1,0 +1,1 @@
+"""The search over the catalogue of TDEs: local, offline, and learning from examples."""
