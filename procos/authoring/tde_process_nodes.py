@@ -1,12 +1,14 @@
 """What stands in the process of a TDE: its events, gateways and tasks, with their mappings and conditions."""
 
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any, Final
 from xml.etree import ElementTree as ET
 
 from procos.authoring import feel
 from procos.authoring.schema_words import fields_of
-from procos.authoring.task_headers import ERROR_CODE, USUAL_ATTEMPTS
+from procos.authoring.task_headers import ERROR_CODE as ERROR_CODE_HEADER
+from procos.authoring.task_headers import USUAL_ATTEMPTS
 from procos.authoring.tde_process_layout import node
 from procos.authoring.tde_process_xml import Node, bpmn, io_mapping, timer, zeebe
 from procos.model.tde import TdeManifest
@@ -18,11 +20,21 @@ TIMEOUT: Final = "TDE_TIMEOUT"
 UNDONE: Final = "TDE_UNDONE"
 """Thrown to the caller when what was done has been undone."""
 
+ERROR_CODE: Final = "tdeErrorCode"
+"""Holds the error of the last round; the caller finds it there where the failure is reported."""
+ERROR_MESSAGE: Final = "tdeErrorMessage"
+
+ERROR_DETAILS_HEADER: Final = "errorDetails"
+"""Task header: a BPMN error that the TDE throws takes its code and message along as errorCode and errorMessage."""
+
+TO_BE_REPORTED: Final = "tdeReport = true"
 ANOTHER_ROUND: Final = "tdeRound < (if tdeRounds = null then 1 else tdeRounds)"
 BACKOFF: Final = feel.duration(timedelta(seconds=30))
 
 _HELD: Final = "tdeOutput"
 """Holds what Execute gave back until it is delivered: until then it replaces no input of the same name."""
+_OWN: Final = ("tdeRound",)
+"""The variables that serve every TDE's process, and nobody else."""
 
 
 def longest_round(manifest: TdeManifest) -> str:
@@ -33,10 +45,10 @@ def longest_round(manifest: TdeManifest) -> str:
 def way_through(manifest: TdeManifest) -> list[Node]:
     """Input, Execute, Output."""
     names = feel.mappable(manifest.output_schema)
-    held = (_HELD,) if names else ()
+    held = _held(manifest)
     delivered = {name: feel.path(_HELD, name) for name in names}
     # The caller gets every variable of this process: without the last mappings also those that only serve it.
-    cleared = dict.fromkeys(("tdeRound", *held), "null")
+    cleared = dict.fromkeys((*_OWN, *held, ERROR_CODE), "null")
     return [
         node(
             "startEvent",
@@ -67,18 +79,18 @@ def _execute(manifest: TdeManifest, names: tuple[str, ...]) -> Node:
         f" trying again is useless, it throws {FAILED}.",
         extensions=[
             zeebe("taskDefinition", {"type": manifest.job_type, "retries": str(attempts)}),
-            zeebe("taskHeaders", None, zeebe("header", {"key": ERROR_CODE, "value": FAILED})),
+            zeebe("taskHeaders", None, *_headers({ERROR_CODE_HEADER: FAILED, ERROR_DETAILS_HEADER: "true"})),
         ],
         outputs={f"{_HELD}.{name}": feel.name(name) for name in names},
     )
 
 
-def way_of_failure(manifest: TdeManifest) -> list[Node]:
-    """Out of time or failed, another round after a wait or none."""
+def way_of_failure(manifest: TdeManifest, *, after: str) -> list[Node]:
+    """Out of time or failed, another round after a wait; where there is none, it goes on at the node `after`."""
     limit = f"if tdeTimeLimit = null then {feel.text(longest_round(manifest))} else tdeTimeLimit"
     backoff = f"duration(if tdeBackoff = null then {feel.text(BACKOFF)} else tdeBackoff) * 2 ** (tdeRound - 1)"
-    late = {"tdeErrorCode": feel.text(TIMEOUT), "tdeErrorMessage": feel.text("the round ran out of time")}
-    failed = {"tdeErrorCode": feel.text(FAILED), "tdeErrorMessage": "errorMessage"}
+    late = {ERROR_CODE: feel.text(TIMEOUT), ERROR_MESSAGE: feel.text("the round ran out of time")}
+    failed = {ERROR_CODE: feel.text(FAILED), ERROR_MESSAGE: "errorMessage"}
     on_execute = {"attachedToRef": "execute"}
     return [
         node("boundaryEvent", "late", "Out of time", outputs=late, attributes=on_execute, inside=timer("late", limit)),
@@ -91,7 +103,7 @@ def way_of_failure(manifest: TdeManifest) -> list[Node]:
             inside=_event("error", "failed", errorRef="failed-error"),
         ),
         node("exclusiveGateway", "not-done", "Not done"),
-        node("exclusiveGateway", "again", "Another round?", attributes={"default": "again-to-give-up"}),
+        node("exclusiveGateway", "again", "Another round?", attributes={"default": f"again-to-{after}"}),
         node(
             "intermediateCatchEvent",
             "wait",
@@ -99,7 +111,15 @@ def way_of_failure(manifest: TdeManifest) -> list[Node]:
             outputs={"tdeRound": "tdeRound + 1"},
             inside=timer("wait", backoff),
         ),
+        node("exclusiveGateway", "report", "Report or throw?", attributes={"default": "report-to-give-up"}),
         node("endEvent", "give-up", "Throw the error", inside=_event("error", "give-up", errorRef="thrown-error")),
+        node(
+            "endEvent",
+            "reported",
+            "Report the failure",
+            documentation=f"The caller finds the error in {ERROR_CODE} and {ERROR_MESSAGE}.",
+            outputs=dict.fromkeys((*_OWN, *_held(manifest)), "null"),
+        ),
         node(
             "textAnnotation",
             "note",
@@ -135,7 +155,14 @@ def compensation(manifest: TdeManifest, undo_job_type: str) -> list[Node]:
             "Undo it",
             inside=_event("compensate", "undo-it", activityRef="execute"),
         ),
-        node("endEvent", "undone", "Undone", inside=_event("error", "undone", errorRef="undone-error")),
+        # An event of its own: the engine (8.6.0) evaluates no output mappings of one that throws compensation.
+        node(
+            "intermediateThrowEvent",
+            "undone",
+            "Undone",
+            outputs={ERROR_CODE: feel.text(UNDONE), ERROR_MESSAGE: feel.text("what was done has been undone")},
+        ),
+        node("exclusiveGateway", "ended", "Ended"),
     ]
 
 
@@ -148,6 +175,14 @@ def not_to_be_kept(manifest: TdeManifest) -> str:
     owed = [it.name for it in fields_of(manifest.output_schema) if it.name in names and it.required and not it.nullable]
     missing = [f"{feel.path(_HELD, name)} = null" for name in owed]
     return " or ".join(["tdeKeep = false", *missing])
+
+
+def _held(manifest: TdeManifest) -> tuple[str, ...]:
+    return (_HELD,) if feel.mappable(manifest.output_schema) else ()
+
+
+def _headers(values: Mapping[str, str]) -> list[ET.Element]:
+    return [zeebe("header", {"key": key, "value": value}) for key, value in values.items()]
 
 
 def _attempts(manifest: TdeManifest) -> int:

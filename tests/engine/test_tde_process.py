@@ -227,3 +227,78 @@ async def test_what_is_kept_is_not_undone(session: EngineSession, work: Work) ->
         result = await call(session, reserve, undo_job_type="tde.test-path-kept.undo")
     assert result["left"] == 0
     assert "caught" not in result
+
+
+async def test_a_failure_is_reported_where_the_caller_wants_that(session: EngineSession, work: Work) -> None:
+    @tde("test-report-failed", description="Gives up")
+    def reserve(order: Order) -> Reserved:
+        raise GiveUp("the shelf is empty")
+
+    async with work(reserve):
+        result = await call(session, reserve, given={"tdeReport": "true"}, catches="TDE_FAILED")
+    assert (result["tdeErrorCode"], result["tdeErrorMessage"]) == ("TDE_FAILED", "the shelf is empty")
+    assert "caught" not in result
+    assert result["tdeRound"] is None
+    assert "left" not in result
+
+
+async def test_lateness_is_reported_where_the_caller_wants_that(session: EngineSession, work: Work) -> None:
+    @tde("test-report-late", description="Hangs")
+    async def reserve(order: Order) -> Reserved:
+        await asyncio.sleep(3600)
+        return Reserved(left=0)
+
+    async with work(reserve):
+        result = await call(session, reserve, given={"tdeReport": "true", "tdeTimeLimit": '"PT1S"'})
+    assert (result["tdeErrorCode"], result["tdeErrorMessage"]) == ("TDE_TIMEOUT", "the round ran out of time")
+
+
+async def test_a_round_that_is_well_leaves_nothing_of_the_failed_one(session: EngineSession, work: Work) -> None:
+    rounds = 0
+
+    @tde("test-report-second-round", description="Works the second time")
+    def reserve(order: Order) -> Reserved:
+        nonlocal rounds
+        rounds += 1
+        if rounds < 2:
+            raise GiveUp("not yet")
+        return Reserved(left=rounds)
+
+    given = {"tdeReport": "true", "tdeRounds": "2", "tdeBackoff": '"PT0.1S"'}
+    async with work(reserve):
+        result = await call(session, reserve, given=given)
+    assert result["left"] == 2
+    assert result["tdeErrorCode"] is None
+
+
+async def test_what_was_undone_is_reported_where_the_caller_wants_that(session: EngineSession, work: Work) -> None:
+    @tde("test-report-undone", description="Takes one from the stock")
+    def reserve(order: Order) -> Reserved:
+        return Reserved(left=2)
+
+    @tde("test-report-undone-handler", description="Puts it back", job_type="tde.test-report-undone.undo")
+    def put_back(given: ToUndo) -> None: ...
+
+    async with AsyncExitStack() as workers:
+        for one in (reserve, put_back):
+            await workers.enter_async_context(work(one))
+        result = await call(
+            session,
+            reserve,
+            given={"tdeKeep": "false", "tdeReport": "true", "left": '"as ordered"'},
+            undo_job_type="tde.test-report-undone.undo",
+        )
+    assert result["tdeErrorCode"] == "TDE_UNDONE"
+    assert "caught" not in result
+
+
+async def test_what_the_tde_throws_is_thrown_also_where_failures_are_reported(
+    session: EngineSession, work: Work
+) -> None:
+    @tde("test-report-own-error", description="Has none left")
+    def reserve(order: Order) -> Reserved:
+        raise BpmnError("SOLD_OUT", "none left", variables={"item": "PEAR"})
+
+    async with work(reserve):
+        result = await call(session, reserve, given={"tdeReport": "true"}, catches="SOLD_OUT")
+    assert result["errorItem"] == "PEAR"

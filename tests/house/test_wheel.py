@@ -34,6 +34,7 @@ def test_holds_kernel_bpmn_examples_workers_and_the_engine_logging(wheel: Path) 
     names = set(zipfile.ZipFile(wheel).namelist())
     assert {
         "procos/bpmn/kernel/bootstrap.bpmn",
+        "procos/bpmn/rules/routing-rules.dmn",
         "procos/examples/licence_audit/licence-audit.bpmn",
         "procos/examples/licence_audit/policy.toml",
         "procos/adapters/embedded/log4j2.xml",
@@ -69,4 +70,7 @@ def test_works_installed_without_a_checkout(wheel: Path, tmp_path: Path) -> None
         [sys.executable, "-c", f"import sys; sys.path.insert(0, {str(site)!r})\n{script}"],
         cwd=tmp_path, capture_output=True, text=True, check=True,
     )  # fmt: skip
-    assert done.stdout.splitlines() == ["['bootstrap.bpmn'] True", f"{sorted(TDES)} ()"]
+    assert done.stdout.splitlines() == [
+        "['bootstrap.bpmn', 'pdo.bpmn', 'task-run.bpmn', 'watchdog.bpmn'] True",
+        f"{sorted(TDES)} ()",
+    ]

@@ -217,6 +217,27 @@ def test_compensation_is_there_only_with_an_undo() -> None:
     assert task.get("type") == "tde.reserve.undo"
 
 
+def test_a_failure_is_thrown_unless_the_caller_wants_a_report(text: str) -> None:
+    drawing = Drawing(text)
+    assert drawing.elements["report"].get("default") == "report-to-give-up"
+    condition = drawing.links["report-to-reported"].find("bpmn:conditionExpression", NS)
+    assert condition is not None
+    assert condition.text == "=tdeReport = true"
+    for end in ("output", "reported"):
+        cleared = {
+            it.get("target")
+            for it in drawing.elements[end].iterfind(".//zeebe:output", NS)
+            if it.get("source") == "=null"
+        }
+        assert ("tdeErrorCode" in cleared) is (end == "output")
+        assert {"tdeRound", "tdeOutput"} <= cleared
+
+
+def test_the_job_asks_for_the_code_and_message_of_what_it_throws(drawing: Drawing) -> None:
+    headers = {it.get("key"): it.get("value") for it in drawing.elements["execute"].iterfind(".//zeebe:header", NS)}
+    assert headers == {"errorCode": "TDE_FAILED", "errorDetails": "true"}
+
+
 def test_only_outputs_that_must_be_there_are_asked_for() -> None:
     text = tde_process(with_undo("tde.reserve.undo"))
     assert "tdeKeep = false or tdeOutput.left = null<" in text
