@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 CONSTRAINTS := .ci/constraints
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: demo test check lint types imports bench bench-peers docs lock clean
+.PHONY: demo test check lint types imports bench bench-peers bench-heartbeat pictures docs lock clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/demo.installed ## boot, run the shipped example on real input, show what happened, stop
@@ -28,9 +28,16 @@ imports: $(VENV)/test.installed
 
 bench: $(VENV)/test.installed ## prints the figures that docs/benchmarks.md keeps
 	$(BIN)/python tests/bench/measure.py
+	$(BIN)/python tests/bench/routing.py --quick
 
 bench-peers: $(VENV)/test.installed ## measures the worker against other Zeebe clients, on one engine
 	$(BIN)/python tests/bench/peers.py $(PEERS)
+
+pictures: $(VENV)/test.installed ## renders the processes that changed, for the docs (needs node)
+	$(BIN)/python docs/render.py
+
+bench-heartbeat: $(VENV)/test.installed ## measures the heartbeat: latency, a burst, rest
+	$(BIN)/python tests/bench/heartbeat.py
 
 docs: $(VENV)/test.installed ## writes the reference pages anew, from the code
 	$(BIN)/python docs/generate.py

@@ -6,8 +6,13 @@ _PACKAGE = Path(__file__).parent
 
 
 def kernel_bpmn() -> list[Path]:
-    """The kernel's own process definitions, sorted by name."""
-    return sorted((_shipped("bpmn") / "kernel").glob("*.bpmn"))
+    """The kernel's own process definitions and forms, sorted by name."""
+    return sorted(file for file in (_shipped("bpmn") / "kernel").iterdir() if file.suffix in {".bpmn", ".form"})
+
+
+def routing_rules() -> Path:
+    """The DMN table with which the router's rules begin; people edit what is deployed, not this file."""
+    return _shipped("bpmn") / "rules" / "routing-rules.dmn"
 
 
 def example(name: str) -> Path:

@@ -39,7 +39,7 @@ class RecordLogTail:
         try:
             while True:
                 for line in self._file.new_lines():
-                    record = _parse(line) if key in line else None
+                    record = read_record(line) if key in line else None
                     if record is None or record.value.get("processInstanceKey") != process_instance_key:
                         continue
                     yield record
@@ -54,7 +54,8 @@ class RecordLogTail:
         self._file.close()
 
 
-def _parse(line: bytes) -> Record | None:
+def read_record(line: bytes) -> Record | None:
+    """The record in a line of the log, None, with a warning, where there is none."""
     try:
         fields: dict[str, Any] = json.loads(line)
         return Record(

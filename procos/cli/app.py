@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from procos.cli import boot, deploy, engine, run, status, tde, tde_new, worker
+from procos.cli import boot, deploy, engine, pdo, route, run, status, tde, tde_new, worker
 from procos.cli import demo as demo_command
 
 app = typer.Typer(
@@ -43,8 +43,10 @@ app.command("doctor")(status.doctor)
 app.command("config")(status.config)
 app.command("deploy")(deploy.deploy)
 app.command("run")(run.run)
+app.command("route")(route.route)
 app.command("worker")(worker.worker)
 tde.app.command("new")(tde_new.new)
 tde.app.command("from-openapi")(tde_new.from_openapi)
 app.add_typer(tde.app, name="tde")
 app.add_typer(engine.app, name="engine")
+app.add_typer(pdo.app, name="pdo")

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -11,13 +11,14 @@ from typing import Any, Final
 
 from pydantic import BaseModel, Field
 
-from procos.errors import EngineNotFound, GiveUp, ProcosError
+from procos.errors import EngineNotFound, EngineRejected, GiveUp, ProcosError
 from procos.kernel.health import HealthChecks
 from procos.kernel.home import Home
 from procos.kernel.plugins import Plugins
 from procos.kernel.presence import replace_file
 from procos.model.deployment import Deployment, Resource
 from procos.model.kernel_state import Problem
+from procos.model.routing import RULES_ID
 from procos.ports.engine import Engine
 from procos.sdk.context import TaskContext
 from procos.sdk.registration import Tde, tde
@@ -45,7 +46,10 @@ class Registration(BaseModel):
 
 @dataclass
 class Bootstrap:
-    """One run of the bootstrap process for the kernel `kernel_id`; `on_problem` hears of each failed check."""
+    """One run of the bootstrap process for the kernel `kernel_id`.
+
+    `on_problem` hears of each failed check; `start_heartbeat` does nothing where a heartbeat lives.
+    """
 
     kernel_id: str
     version: str
@@ -54,22 +58,33 @@ class Bootstrap:
     plugins: Plugins
     checks: HealthChecks
     on_problem: Callable[[Problem], None]
+    start_heartbeat: Callable[[], Awaitable[None]]
     ready: asyncio.Event = field(default_factory=asyncio.Event)
 
-    async def deploy(self, files: Sequence[Path]) -> None:
+    async def deploy(self, resources: Sequence[Resource]) -> None:
         """Deploys the kernel's definitions.
 
         Each goes alone: in a batch with anything new in it, the engine gives unchanged definitions a new version too.
         """
         known = self._known_keys()
         keys: dict[str, int] = {}
-        for file in files:
-            deployment = await self.engine.deploy([Resource(file.name, file.read_bytes())])
+        for one in resources:
+            deployment = await self.engine.deploy([one])
             keys.update(_keys(deployment))
             for resource in deployment.resources:
                 change = "unchanged" if known.get(resource.id) == resource.key else "deployed"
                 _log.info("kernel process '%s' %s, version %d", resource.id, change, resource.version)
         replace_file(self._keys_file, json.dumps(keys))
+
+    async def deploy_rules(self, rules: Resource) -> None:
+        """Deploys the routing rules to begin with, where none are deployed yet: later ones are people's own."""
+        try:
+            await self.engine.evaluate_decision(RULES_ID, variables={})
+        except EngineNotFound:
+            await self.engine.deploy([rules])
+            _log.info("the routing rules '%s' deployed; edit them in Modeler and deploy them anew", RULES_ID)
+        except EngineRejected:
+            _log.debug("there are routing rules that want more than nothing to decide")
 
     async def start(self, earlier: int | None) -> int:
         """Starts the process and returns its instance key; what is left of an `earlier` run is cancelled first."""
@@ -100,6 +115,9 @@ class Bootstrap:
                 broken={plugin.name: plugin.reason for plugin in self.plugins.broken},
             )
 
+        async def heartbeat(_: NoInput) -> None:
+            await self.start_heartbeat()
+
         async def announce(_: NoInput) -> None:
             self.ready.set()
 
@@ -111,6 +129,12 @@ class Bootstrap:
             tde(
                 "register", job_type=f"procos.register.{self.kernel_id}", description="Registers TDEs", time_limit=limit
             )(register),
+            tde(
+                "heartbeat",
+                job_type=f"procos.heartbeat.{self.kernel_id}",
+                description="Starts the heartbeat",
+                time_limit=limit,
+            )(heartbeat),
             tde("ready", job_type=f"procos.ready.{self.kernel_id}", description="Starts the work", time_limit=limit)(
                 announce
             ),

@@ -11,11 +11,13 @@ from procos.errors import EngineError, EngineRejected, EngineUnavailable
 from procos.kernel import presence
 from procos.kernel.bootstrap import Bootstrap
 from procos.kernel.health import HealthChecks
+from procos.kernel.heartbeat.heartbeat import LEASE, Heartbeat
 from procos.kernel.home import Home
 from procos.kernel.plugins import Plugins
+from procos.model.deployment import Resource
 from procos.model.kernel_state import KernelState, Problem, WorkerReport
 from procos.ports.engine import Engine
-from procos.resources import kernel_bpmn
+from procos.resources import kernel_bpmn, routing_rules
 from procos.sdk.registration import Tde
 
 LOOK_EVERY: Final = timedelta(seconds=2)
@@ -32,8 +34,8 @@ _log = logging.getLogger(__name__)
 class Workers(Protocol):
     """What the kernel needs of the runtime."""
 
-    def start(self, tdes: Sequence[Tde[..., Any]]) -> None:
-        """Starts a worker for each of `tdes`."""
+    def start(self, tdes: Sequence[Tde[..., Any]], *, lease: timedelta | None = None) -> None:
+        """Starts a worker for each of `tdes`; `lease` where it is not the usual one."""
         ...
 
     async def drain(self, grace: timedelta, job_types: Sequence[str] | None = None) -> None:
@@ -49,7 +51,8 @@ class Workers(Protocol):
 class Kernel:
     """One boot of the kernel in `home`, which must be held (`presence.hold`); `on_change` hears of each new state.
 
-    `revive_engine` starts the embedded engine again where its process has ended; it blocks, and may raise EngineError.
+    `tde_processes` are those of the TDEs, through which the heartbeat calls them. `revive_engine` starts the embedded
+    engine again where its process has ended; it blocks, and may raise EngineError.
     """
 
     engine: Engine
@@ -57,6 +60,8 @@ class Kernel:
     plugins: Plugins
     workers: Workers
     state: KernelState
+    heartbeat: Heartbeat
+    tde_processes: Sequence[Resource]
     revive_engine: Callable[[], None] | None = None
     drain_grace: timedelta = timedelta(seconds=20)
     on_change: Callable[[KernelState], None] = lambda _: None
@@ -87,10 +92,23 @@ class Kernel:
         await self._bootstrap()
         tdes = [found.tde for found in self.plugins.tdes]
         self.workers.start(tdes)
-        self._change(phase="ready", tdes=tuple(tde.name for tde in tdes))
-        while True:
-            await asyncio.sleep(LOOK_EVERY.total_seconds())
-            await self._look()
+        beating = asyncio.create_task(self._beat(), name="heartbeat")
+        try:
+            self._change(phase="ready", tdes=tuple(tde.name for tde in tdes))
+            while True:
+                await asyncio.sleep(LOOK_EVERY.total_seconds())
+                await self._look()
+        finally:
+            beating.cancel()
+            await asyncio.gather(beating, return_exceptions=True)
+
+    async def _beat(self) -> None:
+        """Takes part in the heartbeat."""
+        self.workers.start(self.heartbeat.tdes(), lease=LEASE)
+        try:
+            await self.heartbeat.run()
+        except Exception:  # noqa: BLE001 - a defect there is no reason to end the kernel
+            _log.exception("tasks that the engine pushes are not taken in any more; scans find them later")
 
     async def _reach_engine(self) -> None:
         wait = _FIRST_WAIT_S
@@ -119,12 +137,16 @@ class Kernel:
             plugins=self.plugins,
             checks=checks,
             on_problem=self._degrade,
+            start_heartbeat=self.heartbeat.pdo.start,
         )
         own = bootstrap.tdes()
         self.workers.start(own)
+        own_resources = [Resource(file.name, file.read_bytes()) for file in kernel_bpmn()]
+        rules = Resource(routing_rules().name, routing_rules().read_bytes())
         while not bootstrap.ready.is_set():
             try:
-                await bootstrap.deploy(kernel_bpmn())
+                await bootstrap.deploy([*own_resources, *self.tde_processes])
+                await bootstrap.deploy_rules(rules)
                 self._change(bootstrap_key=await bootstrap.start(self.state.bootstrap_key))
                 await bootstrap.ready.wait()
             except EngineRejected:
@@ -164,7 +186,12 @@ class Kernel:
     def _change(self, *, trouble: tuple[Problem, ...] = (), **changes: Any) -> None:  # noqa: ANN401 - fields of KernelState
         """Makes the new state known; `trouble` is what is wrong now, beside the TDEs that could not be loaded."""
         broken = (Problem(what=f"TDE '{it.name}' of {it.distribution}: {it.reason}") for it in self.plugins.broken)
-        now = {"updated_at": datetime.now(UTC), "workers": self.workers.reports(), "problems": (*broken, *trouble)}
+        now = {
+            "updated_at": datetime.now(UTC),
+            "workers": self.workers.reports(),
+            "heartbeat": self.heartbeat.report,
+            "problems": (*broken, *trouble),
+        }
         self.state = self.state.model_copy(update={**now, **changes})
         presence.write(self.home, self.state)
         self.on_change(self.state)

@@ -85,7 +85,7 @@ class Execution:
             try:
                 outcome, size = await self._attempt(job, attempt, resolver)
             except BpmnError as error:
-                outcome = thrown(error)
+                outcome = thrown(error, job)
                 size = len(json.dumps(outcome.variables))
             # Before anything is stored: the secrets go out.
             outcome = concealed(outcome, resolver)

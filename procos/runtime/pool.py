@@ -14,17 +14,17 @@ _log = logging.getLogger(__name__)
 
 
 class WorkerPool:
-    """Workers made by `make_worker`, one for each TDE."""
+    """Workers made by `make_worker`, one for each TDE; it gets the TDE and the lease, None for the usual one."""
 
-    def __init__(self, make_worker: Callable[[Tde[..., Any]], Worker]) -> None:
+    def __init__(self, make_worker: Callable[[Tde[..., Any], timedelta | None], Worker]) -> None:
         self._make_worker = make_worker
         self._workers: dict[str, Worker] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
-    def start(self, tdes: Sequence[Tde[..., Any]]) -> None:
+    def start(self, tdes: Sequence[Tde[..., Any]], *, lease: timedelta | None = None) -> None:
         """Starts a worker for each of `tdes`, and one for its undo where it has one."""
         for tde in (one for given in tdes for one in (given, given.undo) if one):
-            worker = self._make_worker(tde)
+            worker = self._make_worker(tde, lease)
             self._workers[tde.job_type] = worker
             task = asyncio.create_task(worker.run(), name=f"worker {tde.job_type}")
             task.add_done_callback(_report_end)

@@ -16,6 +16,9 @@ from procos.sdk.registration import Tde
 ERROR_CODE_HEADER: Final = "errorCode"
 """Task header: the BPMN error that a job throws, instead of raising an incident, when it has failed for good."""
 
+ERROR_DETAILS_HEADER: Final = "errorDetails"
+"""Task header: with "true", who catches a BPMN error of whatever code finds errorCode and errorMessage with it."""
+
 _LONGEST_MESSAGE = 8_000
 
 
@@ -46,8 +49,8 @@ def _json_of(name: str, result: BaseModel) -> tuple[dict[str, Any], int]:
     return variables, len(text)
 
 
-def thrown(error: BpmnError) -> ErrorThrown:
-    """The BPMN error that a function raised.
+def thrown(error: BpmnError, job: Job) -> ErrorThrown:
+    """The BPMN error that a function raised; with its code and message among the variables where the task asks for it.
 
     Raises:
         TypeError: JSON cannot hold its variables.
@@ -56,6 +59,8 @@ def thrown(error: BpmnError) -> ErrorThrown:
         variables = json.loads(json.dumps(error.variables, allow_nan=False))
     except (TypeError, ValueError, RecursionError) as wrong:
         raise TypeError(f"the variables of BPMN error '{error.code}' are not JSON: {wrong}") from wrong
+    if job.custom_headers.get(ERROR_DETAILS_HEADER) == "true":
+        variables |= {"errorCode": error.code, "errorMessage": error.message}
     return ErrorThrown(error.code, error.message, variables)
 
 

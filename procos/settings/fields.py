@@ -117,6 +117,39 @@ class Settings(BaseSettings):
     job_streams: bool = Field(
         default=True, description="Have the engine push jobs as they become available, beside polling."
     )
+    heartbeat_longest_pause: timedelta = Field(
+        default=timedelta(seconds=15),
+        ge=timedelta(seconds=1),
+        description="How long the heartbeat rests between two scans when nothing happens; it begins with one second.",
+    )
+    task_lease: timedelta = Field(
+        default=timedelta(seconds=60),
+        ge=timedelta(seconds=3),
+        description="How long an unclaimed task stays with its task run without renewal; it is renewed three times in"
+        " that time, and then it is noticed that the task's process was cancelled.",
+    )
+    unclaimed_grace: timedelta = Field(
+        default=timedelta(seconds=5),
+        ge=timedelta(0),
+        description="How long a task may wait for a foreign worker before the heartbeat takes it.",
+    )
+    unclaimed_include: list[str] = Field(
+        default_factory=lambda: ["*"],
+        description="Job types, or patterns with *, that the heartbeat takes when no ProcOS worker is there for them.",
+    )
+    unclaimed_exclude: list[str] = Field(
+        default_factory=list, description="Job types, or patterns with *, that the heartbeat leaves to others."
+    )
+    routing_threshold: float = Field(
+        default=0.5,
+        ge=0,
+        le=1,
+        description="How sure the search over the catalogue has to be; below it a chat model or a person is asked.",
+    )
+    chat_model: str | None = Field(
+        default=None,
+        description="Chat model for tasks that the search is not sure of, as PROVIDER:NAME. Unset: none is asked.",
+    )
     database_url: SecretStr | None = Field(
         default=None,
         description="State database: postgresql://USER:PASSWORD@HOST:PORT/NAME. Unset: an SQLite file in the home.",
@@ -146,7 +179,15 @@ class Settings(BaseSettings):
     def _absolute(cls, path: Path | None) -> Path | None:
         return path.expanduser().absolute() if path is not None else None
 
-    @field_validator("engine_start_timeout", "lease", "drain_grace", mode="before")
+    @field_validator(
+        "engine_start_timeout",
+        "lease",
+        "drain_grace",
+        "heartbeat_longest_pause",
+        "unclaimed_grace",
+        "task_lease",
+        mode="before",
+    )
     @classmethod
     def _seconds(cls, value: object) -> object:
         return float(value) if isinstance(value, str) and value.replace(".", "", 1).isdigit() else value

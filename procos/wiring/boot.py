@@ -16,6 +16,7 @@ from procos.kernel.kernel import Kernel
 from procos.model.kernel_state import KernelState
 from procos.settings import Settings
 from procos.wiring.engines import EngineSession, connect, embedded_engine
+from procos.wiring.heartbeat import heartbeat_of, tde_processes
 from procos.wiring.workers import check_tables, workforce
 
 STARTED_BY_KERNEL = "kernel"
@@ -77,12 +78,18 @@ async def prepared_kernel(
 ) -> AsyncIterator[tuple[Kernel, EngineSession]]:
     """A kernel that is connected and ready to `run`."""
     home = Home(settings.home)
-    async with connect(settings) as session, workforce(settings, session, home) as workers:
+    async with (
+        connect(settings) as session,
+        workforce(settings, session, home) as workers,
+        heartbeat_of(settings, session, home, ground.plugins, stores=workers.stores) as heartbeat,
+    ):
         kernel = Kernel(
             engine=session.engine,
             home=home,
             plugins=ground.plugins,
             workers=workers.pool,
+            heartbeat=heartbeat,
+            tde_processes=tde_processes(ground.plugins),
             state=ground.state.model_copy(update={"monitoring": workers.monitoring}),
             revive_engine=ground.revive_engine,
             drain_grace=settings.drain_grace,

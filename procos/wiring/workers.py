@@ -6,6 +6,7 @@ import gc
 import os
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, Final
 
 from pydantic import ValidationError
@@ -37,6 +38,7 @@ class Workforce:
 
     pool: WorkerPool
     monitoring: str
+    stores: Stores
 
 
 @contextlib.asynccontextmanager
@@ -55,7 +57,7 @@ async def workforce(settings: Settings, session: EngineSession, home: Home) -> A
         try:
             with server, sending_spans(settings.otlp_endpoint, version=__version__):
                 _spare_the_collector()
-                yield Workforce(pool, server.address)
+                yield Workforce(pool, server.address, stores)
         finally:
             beating.cancel()
 
@@ -64,13 +66,13 @@ def worker_pool(settings: Settings, session: EngineSession, home: Home, stores: 
     """Workers on `session` for whatever TDEs it is given."""
     name = f"procos-{home.kernel_id()}"
 
-    def make_worker(tde: Tde[..., Any]) -> Worker:
+    def make_worker(tde: Tde[..., Any], lease: timedelta | None) -> Worker:
         return Worker(
             execution=execution_of(tde, settings, home, large_variables=stores.large_variables),
             source=session.jobs,
             name=name,
             slots=_slots(settings, tde),
-            lease=settings.lease,
+            lease=lease or settings.lease,
             streams=settings.job_streams,
             journal=stores.journal,
         )

@@ -104,6 +104,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Procos]:
         PROCOS_TDE__PYTHON__ALLOW='["licence_audit.*"]',
         PROCOS_TDE__PYTHON__PATH=json.dumps([str(example("licence_audit").parent)]),
         PROCOS_SECRET_CANARY=CANARY,
+        PROCOS_UNCLAIMED_INCLUDE="[]",  # the tests have workers of their own, which may be slow to come
     )
     (root / "shared-files").mkdir(exist_ok=True)
     users = root / "shared-users"

@@ -100,7 +100,7 @@ def test_a_wrong_table_is_found_before_the_first_job():
 async def worker_of(made: Tde[..., Any], home: Home, **settings: Any) -> Worker:
     chosen = Settings(home=home.path, **settings)
     async with open_stores(chosen, home, "test") as stores:
-        return worker_pool(chosen, session(MemoryJobs()), home, stores)._make_worker(made)
+        return worker_pool(chosen, session(MemoryJobs()), home, stores)._make_worker(made, None)
 
 
 async def test_a_worker_is_made_by_the_settings(home):

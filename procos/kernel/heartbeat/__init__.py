@@ -1,0 +1,1 @@
+"""The heartbeat: finds tasks that nobody claims, and has each run by a TDE."""
