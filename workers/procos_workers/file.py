@@ -26,6 +26,12 @@ _OPERATIONS: dict[Operation, Callable[[FileWork], FileOutput]] = {
     "file",
     description="Reads, writes, appends to, lists, moves, copies and deletes files in folders that the settings allow",
     config=FileConfig,
+    examples=(
+        "Write the text to a file",
+        "Read the list of addresses from a file",
+        "Is the file there?",
+        "Delete the old files in the folder",
+    ),
 )
 def file(task: FileInput, context: TaskContext[FileConfig]) -> FileOutput:
     """Does one thing with a file or a folder inside the roots; no path, and no symlink, leads out of them.

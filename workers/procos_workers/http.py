@@ -27,6 +27,11 @@ _TIME_LIMIT = timedelta(minutes=15)
     config=HttpConfig,
     secrets=("*",),
     time_limit=_TIME_LIMIT,
+    examples=(
+        "Fetch the exchange rates from the web service",
+        "Send the order to the REST API of the warehouse",
+        "Download the page at that address",
+    ),
 )
 async def http(request: HttpInput, context: TaskContext[HttpConfig]) -> HttpOutput:
     """Sends a request, and again where the server says "not now" and the wait is short.

@@ -122,6 +122,7 @@ class PythonConfig(BaseModel):
     config=PythonConfig,
     secrets=("*",),
     time_limit=timedelta(hours=1),
+    examples=("Compute the totals with our Python function", "Call a Python function on the data"),
 )
 async def python(task: PythonInput, context: TaskContext[PythonConfig]) -> PythonOutput:
     """Calls the function in a child process, whose working folder is the TDE's data folder.

@@ -160,6 +160,7 @@ class ShellConfig(BaseModel):
     config=ShellConfig,
     secrets=("*",),
     time_limit=timedelta(hours=1),
+    examples=("Run the backup program", "Convert the picture with a command line tool", "Start the nightly script"),
 )
 async def shell(task: ShellInput, context: TaskContext[ShellConfig]) -> ShellOutput:
     """Runs the program and waits for its end; whatever it left running is killed then.

@@ -61,18 +61,18 @@ class FusedCatalogueSearch:
         index, teaching = self._prepared(catalogue, examples)
         ranking = index.rank(asked)
         sure = _by_description(ranking)
-        reasons = ["its description" for _ in catalogue]
+        reasons = ["its description fits" for _ in catalogue]
         if teaching is not None:
             for place, confident in teaching.confidence(asked):
                 sure[place] = confident
-                reasons[place] = "its examples"
+                reasons[place] = "its examples fit"
         by_rank = [int(place) for place in ranking.order]
         best = sorted(by_rank, key=lambda place: -sure[place])[: max(limit, 0)]
         return tuple(
             Candidate(
                 tde=catalogue[place].name,
                 confidence=float(sure[place]),
-                reason=f"{reasons[place]} fits with confidence {sure[place]:.2f}",
+                reason=f"{reasons[place]} with confidence {sure[place]:.2f}",
             )
             for place in best
         )
