@@ -1,13 +1,15 @@
 """A kernel's part in the heartbeat, put together from the settings, the stores and the TDEs."""
 
 import contextlib
+import logging
 from collections.abc import AsyncIterator
 
 from procos.authoring.tde_process import process_id, tde_process
+from procos.errors import StoreError
 from procos.kernel.heartbeat.hand_over import HandOver
 from procos.kernel.heartbeat.heartbeat import Heartbeat
 from procos.kernel.heartbeat.intake import Intake
-from procos.kernel.heartbeat.options import HeartbeatOptions
+from procos.kernel.heartbeat.options import TASK_TYPE, HeartbeatOptions
 from procos.kernel.heartbeat.parent import Parents
 from procos.kernel.heartbeat.pdo import Pdo
 from procos.kernel.heartbeat.scan import Scanner
@@ -23,6 +25,8 @@ from procos.settings import Settings
 from procos.wiring.engines import EngineSession
 from procos.wiring.routing import catalogue_of, router_of
 from procos.wiring.stores import Stores, tidy
+
+_log = logging.getLogger(__name__)
 
 
 def tde_processes(plugins: Plugins) -> list[Resource]:
@@ -74,7 +78,18 @@ async def heartbeat_of(
             jobs=session.jobs, hand_over=hand_over, worker=worker, options=options,
             waiting=Backoff("the intake of unclaimed tasks"), on_arrival=pdo.arrived,
         )  # fmt: skip
-        yield Heartbeat(pdo, runs, intake, router.prepare)
+
+        async def prepare() -> None:
+            """The search takes 70 MB: only where tasks with nothing but a name have been deployed."""
+            try:
+                is_needed = TASK_TYPE in await definitions.job_types()
+            except StoreError as error:
+                _log.warning("the router is prepared by its first task: %s", error)
+            else:
+                if is_needed:
+                    await router.prepare()
+
+        yield Heartbeat(pdo, runs, intake, prepare)
 
 
 def _options(settings: Settings) -> HeartbeatOptions:
