@@ -159,7 +159,7 @@ def test_bootstrap_runs_every_check_once_and_without_retries():
 
 def test_each_kernel_gets_only_its_own_jobs():
     types = {job_type(task) for task in Drawing(BOOTSTRAP).tasks().values()}
-    assert types == {f'="procos.{part}." + kernelId' for part in ("health", "register", "ready")}
+    assert types == {f'="procos.{part}." + kernelId' for part in ("health", "register", "heartbeat", "ready")}
 
 
 def test_the_python_tasks_call_functions_that_exist_with_arguments_that_they_take():

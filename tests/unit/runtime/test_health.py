@@ -72,12 +72,12 @@ async def do(data: In) -> None:
 
 
 async def test_a_pool_without_workers_is_in_trouble():
-    assert WorkerPool(lambda tde: worker_for(MemoryJobs(), tde)).troubles() == {"workers": "none has started"}
+    assert WorkerPool(lambda tde, _: worker_for(MemoryJobs(), tde)).troubles() == {"workers": "none has started"}
 
 
 async def test_a_pool_is_in_trouble_until_the_engine_has_answered_each_worker():
     jobs = MemoryJobs()
-    pool = WorkerPool(lambda tde: worker_for(jobs, tde))
+    pool = WorkerPool(lambda tde, _: worker_for(jobs, tde))
     pool.start([tde_of(do, name="one"), tde_of(do, name="two")])
     assert pool.troubles() == {"tde.one": "it has not started", "tde.two": "it has not started"}
     await jobs.until(lambda: jobs.calls.count("activate") == 4)
@@ -90,7 +90,7 @@ async def test_a_pool_is_in_trouble_until_the_engine_has_answered_each_worker():
 async def test_a_pool_names_the_worker_that_the_engine_does_not_answer():
     jobs = MemoryJobs()
     jobs.go_away()
-    pool = WorkerPool(lambda tde: worker_for(jobs, tde))
+    pool = WorkerPool(lambda tde, _: worker_for(jobs, tde))
     pool.start([tde_of(do, name="one")])
     await jobs.until(lambda: "activate" in jobs.calls)
     await settle()

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -34,10 +35,19 @@ async def refuse(data: In) -> None:
 
 
 def pool_on(jobs: MemoryJobs) -> WorkerPool:
-    def make_worker(tde: Tde[..., Any]) -> Worker:
-        return worker_for(jobs, tde)
+    def make_worker(tde: Tde[..., Any], lease: timedelta | None) -> Worker:
+        worker = worker_for(jobs, tde)
+        return worker if lease is None else replace(worker, lease=lease)
 
     return WorkerPool(make_worker)
+
+
+async def test_jobs_that_must_come_back_soon_are_leased_for_a_shorter_time():
+    jobs = MemoryJobs()
+    found = pool_on(jobs)
+    found.start([tde_of(do, name="one")], lease=timedelta(seconds=7))
+    assert found._workers["tde.one"].lease == timedelta(seconds=7)
+    await found.drain(timedelta(0))
 
 
 async def test_each_tde_gets_a_worker_and_each_worker_its_own_report():
