@@ -18,7 +18,7 @@ from procos.adapters.record_log import read_record
 from procos.model.record import Record
 from tests.engine.conftest import Procos, procos_in
 
-pytestmark = [pytest.mark.engine, pytest.mark.timeout(1_600)]
+pytestmark = [pytest.mark.engine, pytest.mark.timeout(1_600), pytest.mark.xdist_group("heartbeat")]
 
 BEATS = 2_000
 STEP_MS = 16_000
