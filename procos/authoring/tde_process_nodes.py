@@ -8,6 +8,7 @@ from xml.etree import ElementTree as ET
 from procos.authoring import feel
 from procos.authoring.schema_words import fields_of
 from procos.authoring.task_headers import ERROR_CODE as ERROR_CODE_HEADER
+from procos.authoring.task_headers import ERROR_DETAILS as ERROR_DETAILS_HEADER
 from procos.authoring.task_headers import USUAL_ATTEMPTS
 from procos.authoring.tde_process_layout import node
 from procos.authoring.tde_process_xml import Node, bpmn, io_mapping, timer, zeebe
@@ -23,9 +24,6 @@ UNDONE: Final = "TDE_UNDONE"
 ERROR_CODE: Final = "tdeErrorCode"
 """Holds the error of the last round; the caller finds it there where the failure is reported."""
 ERROR_MESSAGE: Final = "tdeErrorMessage"
-
-ERROR_DETAILS_HEADER: Final = "errorDetails"
-"""Task header: a BPMN error that the TDE throws takes its code and message along as errorCode and errorMessage."""
 
 TO_BE_REPORTED: Final = "tdeReport = true"
 ANOTHER_ROUND: Final = "tdeRound < (if tdeRounds = null then 1 else tdeRounds)"

@@ -14,20 +14,34 @@ Fact = TypeVar("Fact", bound=BaseModel)
 
 
 def to_json(fact: BaseModel | Sequence[BaseModel], what: str) -> str:
-    """JSON as short as it gets, in ASCII only where a text is no Unicode; NUL is always escaped in JSON.
+    """Facts as `value_to_json` writes them.
+
+    Raises:
+        StoreError: something in them is not JSON; `what` names it.
+    """
+    try:
+        plain = fact.model_dump() if isinstance(fact, BaseModel) else [it.model_dump() for it in fact]
+    except (TypeError, ValueError, RecursionError) as error:
+        raise StoreError(f"{what} is not JSON: {error}") from None
+    return value_to_json(plain, what)
+
+
+def value_to_json(value: object, what: str) -> str:
+    """JSON as short as it gets, in ASCII only where a text is no Unicode.
+
+    NUL, which PostgreSQL's text refuses, is always escaped in JSON.
 
     Raises:
         StoreError: something in it is not JSON; `what` names it.
     """
     try:
-        plain = fact.model_dump() if isinstance(fact, BaseModel) else [it.model_dump() for it in fact]
-        text = json.dumps(plain, allow_nan=False, separators=(",", ":"), ensure_ascii=False)
+        text = json.dumps(value, allow_nan=False, separators=(",", ":"), ensure_ascii=False)
     except (TypeError, ValueError, RecursionError) as error:
         raise StoreError(f"{what} is not JSON: {error}") from None
     try:
         text.encode()
     except UnicodeEncodeError:  # half a surrogate pair, which no database keeps as it is
-        return json.dumps(plain, separators=(",", ":"))
+        return json.dumps(value, separators=(",", ":"))
     return text
 
 

@@ -10,7 +10,8 @@ from typing import Any, Final
 from procos.adapters.state.at_once import SqliteAtOnce
 from procos.adapters.state.batches import BatchThread, Call
 from procos.adapters.state.database import Database
-from procos.adapters.state.outcome_rows import OutcomeRow, checked_key, entry_of, row_of
+from procos.adapters.state.json_text import checked_key
+from procos.adapters.state.outcome_rows import OutcomeRow, entry_of, row_of
 from procos.adapters.state.outcome_statements import DriverConnection, PostgresqlOutcomes, SqliteOutcomes
 from procos.adapters.state.session import DriverSession
 from procos.errors import StoreError
@@ -65,7 +66,7 @@ class SqlOutcomeLedger:
         """The entries of those of `job_keys` that have one; of one that cannot be read, what can."""
         if not job_keys:
             return {}
-        keys = [checked_key(key) for key in job_keys]
+        keys = [checked_key(key, "job") for key in job_keys]
         rows = None
         if self._at_once and len(keys) <= _MOST_AT_ONCE:
             rows = self._at_once.read(lambda connection: self._read(connection, keys))
@@ -81,7 +82,7 @@ class SqlOutcomeLedger:
     async def forget(self, job_keys: Collection[int]) -> None:
         """Removes entries; a key without one is no error."""
         if job_keys:
-            await self._change(dict.fromkeys(map(checked_key, job_keys)))
+            await self._change(dict.fromkeys(checked_key(key, "job") for key in job_keys))
 
     async def _change(self, rows: Mapping[int, OutcomeRow | None]) -> None:
         letters = sum(len(row.progress or "") + len(row.outcome or "") for row in rows.values() if row is not None)

@@ -7,6 +7,7 @@ from datetime import timedelta
 from functools import partial
 from typing import Any, Final, NamedTuple, TypeVar
 
+from procos.adapters.state.json_text import checked_key, value_to_json
 from procos.errors import StoreError
 from procos.model.job import Completed, ErrorThrown, Failed, Outcome
 from procos.model.ledger import LedgerEntry
@@ -15,7 +16,6 @@ _COMPLETED: Final = "completed"
 _FAILED: Final = "failed"
 _ERROR_THROWN: Final = "error thrown"
 _MOST_FAILURES: Final = 2**31 - 1
-_KEYS: Final = range(-(2**63), 2**63)
 _MICROSECOND: Final = timedelta(microseconds=1)
 T = TypeVar("T")
 _log = logging.getLogger(__name__)
@@ -31,29 +31,24 @@ class OutcomeRow(NamedTuple):
     outcome: str | None
 
 
-def checked_key(job_key: int) -> int:
-    """The job key, if the engine can have given it.
-
-    Raises:
-        StoreError: it is no 64-bit integer.
-    """
-    if job_key not in _KEYS:
-        raise StoreError(f"{job_key!r} is no job key: the engine's keys are 64-bit integers")
-    return job_key
-
-
 def row_of(entry: LedgerEntry) -> OutcomeRow:
     """The row that keeps the entry.
 
     Raises:
         StoreError: its key or its failures are out of range, or something in it is not JSON.
     """
-    key = checked_key(entry.job_key)
+    key = checked_key(entry.job_key, "job")
     if not 0 <= entry.failures <= _MOST_FAILURES:
         raise StoreError(f"job {key}: {entry.failures} is no number of failures")
     kind, payload = _payload_of(entry.outcome)
-    progress = None if entry.progress is None else _json(key, "progress", entry.progress)
-    return OutcomeRow(key, entry.failures, progress, kind, None if payload is None else _json(key, "outcome", payload))
+    progress = None if entry.progress is None else value_to_json(entry.progress, f"job {key}: its progress")
+    return OutcomeRow(
+        key,
+        entry.failures,
+        progress,
+        kind,
+        None if payload is None else value_to_json(payload, f"job {key}: its outcome"),
+    )
 
 
 def entry_of(row: OutcomeRow) -> LedgerEntry:
@@ -114,16 +109,3 @@ def _outcome_of(kind: str | None, payload: object) -> Outcome:
         ):
             return ErrorThrown(code, message, variables)
     raise ValueError(f"an outcome of kind '{kind}' with these parts is not known")
-
-
-def _json(job_key: int, what: str, value: object) -> str:
-    """JSON as short as it gets; NUL, which PostgreSQL's text refuses, is always escaped in JSON."""
-    try:
-        text = json.dumps(value, allow_nan=False, separators=(",", ":"), ensure_ascii=False)
-    except (TypeError, ValueError, RecursionError) as error:
-        raise StoreError(f"job {job_key}: its {what} is not JSON: {error}") from None
-    try:
-        text.encode()
-    except UnicodeEncodeError:  # half a surrogate pair, which no database keeps as it is
-        return json.dumps(value, separators=(",", ":"))
-    return text
