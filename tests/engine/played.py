@@ -80,6 +80,12 @@ class Stage:
     async def complete(self, job: Job, **variables: object) -> None:
         await self.session.jobs.deliver(job, Completed(variables))
 
+    async def complete_all(self, job_type: str) -> None:
+        """Completes the jobs of a type as they come, until it is cancelled."""
+        while True:
+            for job in await self._activate(self.prefix + job_type, _SOON):
+                await self.complete(job)
+
     async def throw(self, job: Job, code: str, **variables: object) -> None:
         await self.session.jobs.deliver(job, ErrorThrown(code, "thrown by a test", variables))
 

@@ -6,10 +6,12 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from anyio import create_task_group
 from pydantic import BaseModel
 
 from procos.authoring.tde_process import process_id, tde_process
 from procos.errors import EngineNotFound
+from procos.kernel.instance_progress import InstanceProgress
 from procos.model.deployment import Resource
 from procos.model.job import Job
 from procos.sdk import tde
@@ -248,7 +250,15 @@ class TaskRun:
         return job
 
     async def ended(self, job: Job) -> set[str]:
-        return completed(await self.stage.end_of(job.process_instance_key))
+        return completed(await self.end_of(job))
+
+    async def end_of(self, job: Job) -> InstanceProgress:
+        """What the run did; a lease that fell due in its last moment is kept, for the run waits for that."""
+        async with create_task_group() as keeping:
+            keeping.start_soon(self.stage.complete_all, "procos.task.keep")
+            progress = await self.stage.end_of(job.process_instance_key)
+            keeping.cancel_scope.cancel()
+        return progress
 
 
 @pytest.fixture
@@ -453,7 +463,7 @@ async def test_the_lease_is_kept_as_often_as_the_message_says(run: TaskRun) -> N
         assert keep.variables["procosTask"] == TASK
         await run.stage.complete(keep)
     await run.stage.complete(route, procosRoute={"outcome": "gone"})
-    progress = await run.stage.end_of(route.process_instance_key)
+    progress = await run.end_of(route)
     assert progress.steps["keep"].times >= 2
     assert progress.status == "completed"
 
