@@ -6,7 +6,6 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from pathlib import Path
 from typing import Any, Final
 
 from pydantic import BaseModel, Field
@@ -14,9 +13,10 @@ from pydantic import BaseModel, Field
 from procos.errors import EngineNotFound, EngineRejected, GiveUp, ProcosError
 from procos.kernel.health import HealthChecks
 from procos.kernel.home import Home
+from procos.kernel.own_definitions import OwnDefinitions
 from procos.kernel.plugins import Plugins
 from procos.kernel.presence import replace_file
-from procos.model.deployment import Deployment, Resource
+from procos.model.deployment import Resource
 from procos.model.kernel_state import Problem
 from procos.model.routing import RULES_ID
 from procos.ports.engine import Engine
@@ -62,19 +62,8 @@ class Bootstrap:
     ready: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def deploy(self, resources: Sequence[Resource]) -> None:
-        """Deploys the kernel's definitions.
-
-        Each goes alone: in a batch with anything new in it, the engine gives unchanged definitions a new version too.
-        """
-        known = self._known_keys()
-        keys: dict[str, int] = {}
-        for one in resources:
-            deployment = await self.engine.deploy([one])
-            keys.update(_keys(deployment))
-            for resource in deployment.resources:
-                change = "unchanged" if known.get(resource.id) == resource.key else "deployed"
-                _log.info("kernel process '%s' %s, version %d", resource.id, change, resource.version)
-        replace_file(self._keys_file, json.dumps(keys))
+        """Deploys the kernel's definitions."""
+        await OwnDefinitions(self.engine, self.home.state / "kernel-definitions.json").deploy(resources)
 
     async def deploy_rules(self, rules: Resource) -> None:
         """Deploys the routing rules to begin with, where none are deployed yet: later ones are people's own."""
@@ -139,18 +128,3 @@ class Bootstrap:
                 announce
             ),
         ]
-
-    @property
-    def _keys_file(self) -> Path:
-        return self.home.state / "kernel-definitions.json"
-
-    def _known_keys(self) -> dict[str, int]:
-        try:
-            keys: dict[str, int] = json.loads(self._keys_file.read_bytes())
-        except (FileNotFoundError, ValueError):
-            return {}
-        return keys
-
-
-def _keys(deployment: Deployment) -> dict[str, int]:
-    return {resource.id: resource.key for resource in deployment.resources}

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -23,7 +23,7 @@ class WorkerPool:
 
     def start(self, tdes: Sequence[Tde[..., Any]], *, lease: timedelta | None = None) -> None:
         """Starts a worker for each of `tdes`, and one for its undo where it has one."""
-        for tde in (one for given in tdes for one in (given, given.undo) if one):
+        for tde in with_undo(tdes):
             worker = self._make_worker(tde, lease)
             self._workers[tde.job_type] = worker
             task = asyncio.create_task(worker.run(), name=f"worker {tde.job_type}")
@@ -59,6 +59,11 @@ class WorkerPool:
             )
             for worker in self._workers.values()
         )
+
+
+def with_undo(tdes: Iterable[Tde[..., Any]]) -> list[Tde[..., Any]]:
+    """The TDEs, and those that undo what they did."""
+    return [one for tde in tdes for one in (tde, tde.undo) if one]
 
 
 def _report_end(task: asyncio.Task[None]) -> None:

@@ -5,10 +5,12 @@ from typing import Final
 
 LOOK_AHEAD_S: Final = 0.05
 """Jobs that the slots will use up within so long are fetched in advance: about the time that fetching takes."""
-MOST_AHEAD: Final = 256
-"""More jobs than that are never fetched in advance."""
+ENOUGH_IN_HAND: Final = 288
+"""With so many jobs in hand, none is fetched in advance: the engine does not get faster by it."""
+MOST_DELIVERING: Final = 32
+"""With more results on their way than that the engine is overloaded, and each takes the room of a job."""
 WORTH_A_REQUEST: Final = 0.3
-"""The part of the room that is fetched in one request while no slot is idle; Zeebe's Java client waits for as much."""
+"""The part of the room that is worth a request; Zeebe's Java client waits for as much."""
 _NEWEST_COUNTS = 0.1
 
 
@@ -27,19 +29,24 @@ class Room:
     def free(self) -> int:
         """How many jobs may come in now.
 
-        Results that wait for delivery take room too, once they are more than the slots: the engine is overloaded then.
+        Results that wait for delivery take room too, once they are too many for the engine.
         """
-        return self._whole() - self.busy - self.ready - max(0, self.delivering - self.slots)
+        return self._whole() - self.busy - self.ready - max(0, self.delivering - min(self.slots, MOST_DELIVERING))
 
     def has_idle_slot(self) -> bool:
         """Whether a slot has nothing to do."""
         return self.busy < self.slots and not self.ready
 
     async def until_free(self, *, for_a_request: bool = False) -> None:
-        """Waits until there is room; `for_a_request`, until there is room for many, or a slot is idle."""
+        """Waits until there is room; `for_a_request`, until it is worth one.
+
+        It is where there is room for many. For less, only where a slot is idle that will be for long: while functions
+        are short, more room comes sooner than an answer.
+        """
         while True:
             free = self.free()
-            if free > 0 and (not for_a_request or self.has_idle_slot() or free >= WORTH_A_REQUEST * self._whole()):
+            is_worth_it = free >= WORTH_A_REQUEST * self._whole() or (self.has_idle_slot() and not self._is_quick())
+            if free > 0 and (is_worth_it or not for_a_request):
                 return
             await self.until_changed()
 
@@ -59,7 +66,11 @@ class Room:
             self._usual_s = seconds
         self._usual_s += _NEWEST_COUNTS * (seconds - self._usual_s)
 
+    def _is_quick(self) -> bool:
+        return self._usual_s is not None and self._usual_s <= LOOK_AHEAD_S
+
     def _whole(self) -> int:
         if self._usual_s is None:
             return self.slots
-        return self.slots + min(MOST_AHEAD, int(self.slots * LOOK_AHEAD_S / max(self._usual_s, 1e-6)))
+        ahead = int(self.slots * LOOK_AHEAD_S / max(self._usual_s, 1e-6))
+        return max(self.slots, min(ENOUGH_IN_HAND, self.slots + ahead))

@@ -31,6 +31,14 @@ DELIVERY_RETRIES: Final = Counter(
 LEASE_RENEWALS: Final = Counter("procos_lease_renewals", "Leases renewed, or not.", (*_JOB_TYPE, "result"))
 STREAM_OPENINGS: Final = Counter("procos_job_stream_openings", "Job streams opened.", _JOB_TYPE)
 LEDGER_FAILURES: Final = Counter("procos_ledger_failures", "Requests that the state database did not answer.")
+HEARTBEAT: Final = Counter(
+    "procos_heartbeat",
+    "What the heartbeat did: beats, failed_beats; tasks found, handed_over, routed, abstained (a person was asked),"
+    " delivered.",
+    ("event",),
+)
+HEARTBEAT_LAG_S: Final = Gauge("procos_heartbeat_lag_seconds", "How much later than planned the last beat came.")
+LAST_BEAT: Final = Gauge("procos_heartbeat_last_beat_timestamp_seconds", "When the heartbeat last beat, 0 before.")
 
 
 class WorkerMetrics:

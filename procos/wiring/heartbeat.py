@@ -25,6 +25,7 @@ from procos.settings import Settings
 from procos.wiring.engines import EngineSession
 from procos.wiring.routing import catalogue_of, router_of
 from procos.wiring.stores import Stores, tidy
+from procos.wiring.workers import registered
 
 _log = logging.getLogger(__name__)
 
@@ -63,11 +64,12 @@ async def heartbeat_of(
             engine=session.engine, jobs=session.jobs, tagger=Tagger(definitions),
             shrink=stores.large_variables.made_small, options=options,
         )  # fmt: skip
-        registered = frozenset(_job_types(plugins))
+        tdes = [found.tde for found in plugins.tdes]
+        register = await stack.enter_async_context(registered(stores, session, tdes))
         scanner = Scanner(
             jobs=session.jobs, definitions=definitions, hand_over=hand_over,
             sightings=Sightings(jobs=session.jobs, worker=worker, options=options),
-            registered=lambda: registered, worker=worker, options=options,
+            registered=register.job_types, worker=worker, options=options,
         )  # fmt: skip
         pdo = Pdo(engine=session.engine, scanner=scanner, options=options, tally=tally)
         runs = TaskRuns(
@@ -100,7 +102,3 @@ def _options(settings: Settings) -> HeartbeatOptions:
         include=tuple(settings.unclaimed_include),
         exclude=tuple(settings.unclaimed_exclude),
     )
-
-
-def _job_types(plugins: Plugins) -> list[str]:
-    return [one.job_type for found in plugins.tdes for one in (found.tde, found.tde.undo) if one]

@@ -13,7 +13,7 @@ from procos.sdk.registration import Tde
 from procos.settings import Settings
 from procos.wiring.engines import connect
 from procos.wiring.tdes import tdes_in
-from procos.wiring.workers import check_tables, workforce
+from procos.wiring.workers import check_tables, registered, workforce
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,11 @@ async def _until_signal(settings: Settings, tdes: Sequence[Tde[..., Any]], on_st
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     home = Home(settings.home)
     home.prepare()
-    async with connect(settings) as session, workforce(settings, session, home) as workers:
+    async with (
+        connect(settings) as session,
+        workforce(settings, session, home) as workers,
+        registered(workers.stores, session, tdes),
+    ):
         workers.pool.start(tdes)
         on_start(Started(tuple(tdes), session.engine.address, workers.monitoring))
         await stop.wait()

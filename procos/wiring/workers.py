@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import gc
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
@@ -18,11 +18,13 @@ from procos.adapters.secrets import EnvironmentAndFile
 from procos.errors import SettingsError
 from procos.kernel.home import Home
 from procos.kernel.plugins import Plugins
+from procos.ports.worker_register import WorkerRegister
+from procos.runtime.announcing import announced
 from procos.runtime.execution import Execution
 from procos.runtime.health import ProcessHealth
 from procos.runtime.inputs import explain
 from procos.runtime.large_variables import LargeVariables
-from procos.runtime.pool import WorkerPool
+from procos.runtime.pool import WorkerPool, with_undo
 from procos.runtime.worker import Worker
 from procos.sdk.registration import Tde
 from procos.settings import Settings
@@ -60,6 +62,21 @@ async def workforce(settings: Settings, session: EngineSession, home: Home) -> A
                 yield Workforce(pool, server.address, stores)
         finally:
             beating.cancel()
+
+
+@contextlib.asynccontextmanager
+async def registered(
+    stores: Stores, session: EngineSession, tdes: Iterable[Tde[..., Any]]
+) -> AsyncIterator[WorkerRegister]:
+    """The register of the engine's workers; those of `tdes` are announced in it for as long as the context lasts."""
+    from procos.adapters.state.worker_register import SqlWorkerRegister  # noqa: PLC0415 - SQLAlchemy is slow
+
+    register = SqlWorkerRegister(stores.database, engine_id=session.engine_id)
+    try:
+        async with announced(register, [tde.job_type for tde in with_undo(tdes)]):
+            yield register
+    finally:
+        await register.close()
 
 
 def worker_pool(settings: Settings, session: EngineSession, home: Home, stores: Stores) -> WorkerPool:

@@ -69,3 +69,13 @@ routing_example = Table(
     Column("chosen_at", Moment, nullable=False, comment="UTC"),
     comment="What people answered when the router asked them",
 )
+
+registered_worker = Table(
+    "registered_worker",
+    metadata,
+    Column("engine_id", Text, primary_key=True),
+    Column("worker", Text, primary_key=True, comment="unique for each run of a process"),
+    Column("job_types", Text, nullable=False, comment="JSON: a list of texts"),
+    Column("announced_at", Moment, nullable=False, comment="UTC, by the worker's clock"),
+    comment="Which workers live",
+)

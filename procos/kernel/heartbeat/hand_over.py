@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import random
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,6 +9,7 @@ from typing import Any, Final
 
 from procos.errors import EngineError, EngineNotFound, EngineRejected, StoreError
 from procos.kernel.heartbeat.options import DETECTED_MESSAGE, HeartbeatOptions, iso
+from procos.kernel.heartbeat.patience import insist
 from procos.kernel.heartbeat.tagging import CORRELATION_VARIABLE, Tagger
 from procos.model.job import Failed, Job
 from procos.model.task import Task
@@ -20,8 +20,6 @@ Shrink = Callable[[Mapping[str, Any]], Awaitable[dict[str, Any]]]
 """Replaces what is too large for a message by references to the object store."""
 
 _AT_ONCE: Final = 32
-_FIRST_WAIT_S: Final = 0.05
-_LONGEST_WAIT_S: Final = 1.0
 _LEAVE_S: Final = 2.0
 """A job whose lease has no more than this left is not worth trying for: the next scan finds it again."""
 _log = logging.getLogger(__name__)
@@ -68,22 +66,19 @@ class HandOver:
         }
 
     async def _publish(self, job: Job, variables: Mapping[str, Any], give_up_at: float) -> bool:
-        wait = _FIRST_WAIT_S
-        while True:
-            try:
-                # Not buffered: a second message for a job whose task run lives must not start another one later.
-                await self.engine.publish_message(DETECTED_MESSAGE, correlation_key=str(job.key), variables=variables)
-            except EngineRejected as error:
-                await self._refuse(job, error)
-                return False
-            except EngineError as error:
-                if time.monotonic() + wait >= give_up_at:
-                    _log.warning("job %s is left for a later scan: %s", job.key, error)
-                    return False
-                await asyncio.sleep(wait * random.uniform(0.5, 1.5))  # noqa: S311 - not for secrecy
-                wait = min(wait * 2, _LONGEST_WAIT_S)
-            else:
-                return True
+        async def publish() -> None:
+            # Not buffered: a second message for a job whose task run lives must not start another one later.
+            await self.engine.publish_message(DETECTED_MESSAGE, correlation_key=str(job.key), variables=variables)
+
+        try:
+            await insist(publish, until=give_up_at)
+        except EngineRejected as error:
+            await self._refuse(job, error)
+        except EngineError as error:
+            _log.warning("job %s is left for a later scan: %s", job.key, error)
+        else:
+            return True
+        return False
 
     async def _refuse(self, job: Job, error: EngineRejected) -> None:
         """The engine will never take this message: an incident at the task says so."""

@@ -21,6 +21,7 @@ _NEVER_OURS: Final = ("procos.*", "io.camunda*")
 class HeartbeatOptions:
     """`batch` is how many tasks of a type one scan takes at most; a scan that took so many is followed by the next.
 
+    `patience` is how long a step asks an engine that is overloaded or away again, before its own job has to come again.
     `hand_over_lease` is how soon a task is found again whose finder died; `task_lease` how soon one whose task run
     stopped; it is renewed three times in that time. `include` and `exclude` are patterns with `*` for job types that no
     ProcOS worker is registered for; a task of such a type is left to others for `grace`.
@@ -33,6 +34,7 @@ class HeartbeatOptions:
     grace: timedelta = timedelta(seconds=5)
     hand_over_lease: timedelta = timedelta(seconds=15)
     task_lease: timedelta = timedelta(seconds=60)
+    patience: timedelta = timedelta(seconds=5)
     include: tuple[str, ...] = ("*",)
     exclude: tuple[str, ...] = ()
 

@@ -1,5 +1,6 @@
 """The job of the parent, for which a task run works: its lease kept, its outcome delivered."""
 
+import time
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -14,6 +15,7 @@ from procos.errors import (
     RetryLater,
 )
 from procos.kernel.heartbeat.options import HeartbeatOptions
+from procos.kernel.heartbeat.patience import insist
 from procos.model.job import Failed, Job, Outcome
 from procos.model.task import Task
 from procos.ports.jobs import JobSource
@@ -32,7 +34,9 @@ class Parents:
     async def is_there(self, task: Task) -> bool:
         """Whether the parent still waits for the task; its lease begins anew."""
         try:
-            await self.jobs.renew(_job(task), self.options.task_lease)
+            # Asked again here: a job that comes again costs an overloaded engine more than an answer.
+            until = time.monotonic() + self.options.patience.total_seconds()
+            await insist(lambda: self.jobs.renew(_job(task), self.options.task_lease), until=until)
         except EngineNotFound:
             return False
         except EngineRejected:

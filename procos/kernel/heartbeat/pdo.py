@@ -114,11 +114,9 @@ class Pdo:
             raise
         self._pause = self._next_pause(scan)
         self._rested_at, self._arrived, self._is_woken = time.monotonic(), 0, False
-        self.tally.add(beats=1, found=scan.found, handed_over=scan.handed_over)
-        self.tally.note(
-            instance_key=context.process_instance_key, last_beat_at=datetime.now(UTC), lag_s=round(lag, 3),
-            pause_s=self._pause.total_seconds(), trouble="",
-        )  # fmt: skip
+        self.tally.add(found=scan.found, handed_over=scan.handed_over)
+        pause_s = self._pause.total_seconds()
+        self.tally.beat(context.process_instance_key, datetime.now(UTC), lag_s=lag, pause_s=pause_s)
         return Scanned(found=scan.found, handed_over=scan.handed_over, is_full=scan.is_full, pause=iso(self._pause))
 
     def _next_pause(self, scan: Scan) -> timedelta:

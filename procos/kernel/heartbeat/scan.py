@@ -1,6 +1,6 @@
 """One beat: what waits and is claimed by nobody is found and handed over."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -23,13 +23,13 @@ class Scan:
 
 @dataclass(frozen=True, kw_only=True)
 class Scanner:
-    """Scans for tasks; `registered` gives the job types that ProcOS workers take."""
+    """Scans for tasks; `registered` gives the job types that living ProcOS workers take."""
 
     jobs: JobSource
     definitions: DefinitionStore
     hand_over: HandOver
     sightings: Sightings
-    registered: Callable[[], Collection[str]]
+    registered: Callable[[], Awaitable[Collection[str]]]
     worker: str
     options: HeartbeatOptions
 
@@ -38,7 +38,7 @@ class Scanner:
 
         Raises:
             EngineError: the engine did not answer; what was taken before is handed over.
-            StoreError: the definitions cannot be read.
+            StoreError: the definitions or the living workers cannot be read.
         """
         own = await self.jobs.activate(
             TASK_TYPE, worker=self.worker, max_jobs=self.options.batch, lease=self.options.hand_over_lease
@@ -56,4 +56,4 @@ class Scanner:
 
     async def _foreign_types(self) -> list[str]:
         known = await self.definitions.job_types()
-        return sorted(it for it in known - set(self.registered()) if self.options.is_for_us(it))
+        return sorted(it for it in known - set(await self.registered()) if self.options.is_for_us(it))

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from procos.runtime.room import LOOK_AHEAD_S, MOST_AHEAD, Room
+from procos.runtime.room import ENOUGH_IN_HAND, LOOK_AHEAD_S, MOST_DELIVERING, Room
 
 pytestmark = pytest.mark.anyio
 
@@ -43,7 +43,14 @@ def test_however_short_they_are_there_is_a_limit(seconds):
     room = Room(32)
     room.took(seconds)
 
-    assert room.free() == 32 + MOST_AHEAD
+    assert room.free() == ENOUGH_IN_HAND
+
+
+def test_slots_that_are_more_than_enough_are_filled_and_nothing_is_fetched_in_advance():
+    room = Room(2 * ENOUGH_IN_HAND)
+    room.took(0)
+
+    assert room.free() == 2 * ENOUGH_IN_HAND
 
 
 def test_one_odd_duration_does_not_decide_but_a_lasting_change_does():
@@ -75,6 +82,13 @@ def test_results_on_their_way_take_room_once_they_are_more_than_the_slots():
     assert room.free() == 3
 
 
+def test_results_on_their_way_take_room_once_they_are_too_many_for_the_engine():
+    room = Room(10 * MOST_DELIVERING)
+    room.delivering = MOST_DELIVERING + 7
+
+    assert room.free() == 10 * MOST_DELIVERING - 7
+
+
 def test_a_slot_is_idle_when_nothing_runs_in_it_and_nothing_waits_for_it():
     room = Room(2)
     room.busy = 1
@@ -95,12 +109,21 @@ async def test_a_request_waits_until_it_is_worth_it_while_no_slot_is_idle():
     assert not await waits(room, for_a_request=True), "6 of 20 are"
 
 
-async def test_a_request_does_not_wait_while_a_slot_is_idle():
+async def test_a_request_does_not_wait_while_a_slot_is_idle_that_will_be_for_long():
     room = Room(10)
-    room.took(LOOK_AHEAD_S)
-    room.busy, room.delivering = 9, 19
+    room.took(LOOK_AHEAD_S * 11)
+    room.busy = 9
 
-    assert room.free() == 2
+    assert room.free() == 1
+    assert not await waits(room, for_a_request=True)
+
+
+async def test_a_request_waits_although_a_slot_is_idle_where_more_room_comes_soon():
+    room = Room(1_000)
+    room.took(LOOK_AHEAD_S)
+    room.busy = 900
+    assert await waits(room, for_a_request=True)
+    room.busy = 700
     assert not await waits(room, for_a_request=True)
 
 

@@ -9,7 +9,7 @@ from typing import Final
 
 from sqlalchemy import Connection
 
-REVISIONS: Final = ("0001", "0002")
+REVISIONS: Final = ("0001", "0002", "0003")
 """Every step that this ProcOS knows, the oldest first. Here, so that Alembic need not be imported to compare."""
 
 VERSION_TABLE: Final = "procos_schema_version"

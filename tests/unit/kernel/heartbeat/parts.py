@@ -75,10 +75,13 @@ class Parts:
             definitions=self.definitions,
             hand_over=self.hand_over,
             sightings=self.sightings,
-            registered=lambda: self.registered,
+            registered=self._registered,
             worker=WORKER,
             options=self.options,
         )
+
+    async def _registered(self) -> set[str]:
+        return self.registered
 
     async def knows(self, *job_types: str) -> None:
         """A definition with tasks of those types was deployed."""

@@ -45,14 +45,14 @@ class ListRouter:
 class Runs:
     """Task runs on a FakeEngine with one waiting task."""
 
-    def __init__(self, *tdes: str, retries: int = 3) -> None:
+    def __init__(self, *tdes: str, retries: int = 3, **options: Any) -> None:
         self.engine = FakeEngine()
         self.router = ListRouter(*tdes)
         self.tally = Tally()
         self.key = self.engine.add_job("procos.task", {"mine": 1}, retries=retries)
         self.runs = TaskRuns(
             engine=self.engine,
-            parents=Parents(jobs=self.engine, options=HeartbeatOptions()),
+            parents=Parents(jobs=self.engine, options=HeartbeatOptions(**options)),
             router=self.router,
             entry_of={"http": ENTRY, "grpc": _called("grpc")}.get,
             undo_of={"http": "tde.http.undo"}.get,
@@ -141,8 +141,16 @@ async def test_a_persons_answer_is_learned_and_followed():
     assert runs.router.routed[0].inputs == {"mine": 2}
 
 
-async def test_an_engine_that_is_away_uses_up_no_retry():
+async def test_a_lease_is_tried_for_while_the_engine_is_overloaded():
     runs = Runs("http")
+    task = await runs.take()
+    runs.engine.refuse("renew", EngineOverloaded("busy"))
+    await runs.runs.route(to_route(task))
+    assert runs.engine.renewals == [runs.key]
+
+
+async def test_an_engine_that_is_away_for_long_uses_up_no_retry():
+    runs = Runs("http", patience=timedelta(0))
     task = await runs.take()
     runs.engine.refuse("renew", EngineUnavailable("gone"))
     with pytest.raises(RetryLater) as later:

@@ -1,0 +1,1 @@
+"""The heartbeat on a real engine; these tests share one kernel."""
