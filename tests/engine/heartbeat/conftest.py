@@ -24,6 +24,7 @@ def kernel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Procos]:
     command("boot", "--detach", timeout=300)
     yield command
     command("down", check=False)
+    command("engine", "stop", check=False)  # where a killed kernel did not come back
 
 
 @pytest.fixture

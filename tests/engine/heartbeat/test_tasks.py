@@ -14,9 +14,11 @@ from tests.engine.heartbeat.watching import (
     deploy,
     ended,
     eventually,
+    files_of,
     incidents,
     last_position,
     named_task,
+    resolve,
     started,
 )
 from tests.engine.processes import one_task
@@ -51,11 +53,20 @@ async def test_a_failure_becomes_an_incident_of_the_parent_after_its_retries(
     variables = {"operation": "read", "path": "no-such-file.txt"}
     instance = await own.engine.create_instance("hb-fails", variables=variables)
     # The parent's job has three retries: the attempts of the first task run use two, the second has the last one.
-    (said,) = await asyncio.to_thread(eventually, lambda: incidents(kernel, instance.key))
-    assert "no-such-file.txt" in said
+    (incident,) = await asyncio.to_thread(eventually, lambda: incidents(kernel, instance.key))
+    assert "no-such-file.txt" in incident.value["errorMessage"]
     assert len(started(kernel, "procos-task-run", before)) == 2
     assert len(started(kernel, "tde-file", before)) == 3
     await own.engine.cancel_instance(instance.key)
+
+
+async def test_a_task_whose_incident_is_resolved_is_done(kernel: Procos, own: EngineSession, tmp_path: Path) -> None:
+    deploy(kernel, tmp_path, named_task("hb-resolved", "Read it", {"tde": "file"}))
+    key = await create(own, "hb-resolved", operation="read", path="later.txt")
+    (incident,) = await asyncio.to_thread(eventually, lambda: incidents(kernel, key))
+    (files_of(kernel) / "later.txt").write_text("there now")
+    await resolve(own, incident)
+    assert await asyncio.to_thread(eventually, lambda: ended(kernel, key)) == "ELEMENT_COMPLETED"
 
 
 async def test_cancelling_the_parent_cancels_the_task_run_and_what_it_calls(
@@ -116,8 +127,8 @@ async def test_another_teams_worker_that_comes_at_the_same_moment_shares_the_job
 
     async def work_slowly() -> None:
         while True:
-            lease, wait = timedelta(minutes=1), timedelta(milliseconds=50)
-            for job in await own.jobs.activate("hb.race", worker="other", max_jobs=1, lease=lease, wait=wait):
+            lease = timedelta(minutes=1)
+            for job in await own.jobs.activate("hb.race", worker="other", max_jobs=1, lease=lease):
                 await own.jobs.deliver(job, Completed())
                 done_by_them.append(job.process_instance_key)
             await asyncio.sleep(0.1)

@@ -7,7 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from procos.errors import EngineOverloaded
+import grpc
+
+from procos.adapters.zeebe.protocol import open_stub, pb
+from procos.errors import EngineOverloaded, EngineUnavailable
 from procos.model.record import Record
 from procos.wiring.engines import EngineSession
 from tests.engine.conftest import Procos
@@ -86,9 +89,10 @@ def ended(kernel: Procos, instance_key: int) -> str | None:
     return None
 
 
-def incidents(kernel: Procos, instance_key: int) -> list[str]:
+def incidents(kernel: Procos, instance_key: int) -> list[Record]:
+    """What stopped that instance."""
     return [
-        record.value["errorMessage"]
+        record
         for record in records_in(kernel.home)
         if record.value_type == "INCIDENT"
         and record.intent == "CREATED"
@@ -96,12 +100,20 @@ def incidents(kernel: Procos, instance_key: int) -> list[str]:
     ]
 
 
+async def resolve(own: EngineSession, incident: Record) -> None:
+    """Does what Operate does when somebody presses "Retry"."""
+    async with grpc.aio.insecure_channel(own.engine.address) as channel:
+        gateway = open_stub(channel)
+        await gateway.UpdateJobRetries(pb.UpdateJobRetriesRequest(jobKey=incident.value["jobKey"], retries=1))
+        await gateway.ResolveIncident(pb.ResolveIncidentRequest(incidentKey=incident.key))
+
+
 async def create(own: EngineSession, process_id: str, **variables: Any) -> int:
-    """Starts an instance, also where the engine has to be asked several times; its key."""
+    """Starts an instance, also where the engine is overloaded or just coming back; its key."""
     while True:
         try:
             return (await own.engine.create_instance(process_id, variables=variables)).key
-        except EngineOverloaded:
+        except (EngineOverloaded, EngineUnavailable):
             await asyncio.sleep(0.1)
 
 
