@@ -1,9 +1,12 @@
 """A task that nobody claimed, tagged with where it comes from."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field
+
+TDE_HEADER: Final = "tde"
+"""The task header that names the TDE of a task."""
 
 
 class Task(BaseModel):

@@ -4,13 +4,11 @@ from collections.abc import Collection
 from typing import Final
 
 from procos.model.routing import Candidate
-from procos.model.task import Task
+from procos.model.task import TDE_HEADER, Task
 from procos.routing.catalogue import Catalogue
 from procos.routing.task_words import clean
 from procos.routing.verdict import Verdict
 
-TDE_HEADER: Final = "tde"
-"""Names the TDE of a task."""
 TEMPLATE_HEADER: Final = "modelerTemplate"
 """The id of the element template that Modeler made the task with."""
 

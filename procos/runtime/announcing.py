@@ -24,7 +24,8 @@ async def announced(register: WorkerRegister, job_types: Collection[str]) -> Asy
         yield
     finally:
         again.cancel()
-        await asyncio.gather(again, return_exceptions=True)
+        with contextlib.suppress(asyncio.CancelledError):
+            await again
         try:
             await register.withdraw(worker)
         except StoreError as error:

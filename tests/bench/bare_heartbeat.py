@@ -1,7 +1,7 @@
 """The heartbeat's own elements, worked on by loops that know every answer: what the engine itself can do of them.
 
 The copies of `procos-task-run` and of the process of `file` have the elements, variables and commands of the real ones;
-no router, ledger, tagging or check costs anything here.
+no router, ledger or check costs anything here.
 """
 
 import asyncio
@@ -14,10 +14,11 @@ from procos.authoring.tde_process import process_id, tde_process
 from procos.errors import EngineError, EngineNotFound
 from procos.kernel.heartbeat.options import HeartbeatOptions, iso
 from procos.kernel.heartbeat.plan import Plan
+from procos.kernel.heartbeat.tagging import Tagger
 from procos.kernel.plugins import discover
 from procos.model.deployment import Resource
 from procos.model.job import Completed, Job
-from procos.model.task import Task
+from procos.testing.memory_definitions import MemoryDefinitions
 from procos.wiring.engines import EngineSession
 from procos_workers.file_task import FileOutput, answer_for
 
@@ -51,6 +52,7 @@ async def deploy(session: EngineSession, claimed: str) -> None:
 async def work(session: EngineSession) -> None:
     """Works on their jobs until it is cancelled."""
     parents: dict[int, Job] = {}
+    tagger = Tagger(MemoryDefinitions())
     plan = Plan(
         outcome="run", tde="file", process_id=process_id("bare-file"), stage="task", confidence=1,
         inputs=("operation", "path"), outputs=tuple(FileOutput.model_fields),
@@ -59,7 +61,7 @@ async def work(session: EngineSession) -> None:
     async def hand_over(job: Job) -> None:
         parents[job.key] = job
         variables = {
-            "procosTask": _tag(job).model_dump(mode="json"),
+            "procosTask": (await tagger.tag(job)).model_dump(mode="json"),
             "procosRenewEvery": iso(HeartbeatOptions().renew_every),
             "correlationId": str(job.process_instance_key),
         }
@@ -120,21 +122,3 @@ async def _insist(step: Callable[[], Awaitable[Any]]) -> None:
             await asyncio.sleep(0.05)
         else:
             return
-
-
-def _tag(job: Job) -> Task:
-    return Task(
-        job_key=job.key,
-        job_type=job.type,
-        correlation_id=str(job.process_instance_key),
-        process_instance_key=job.process_instance_key,
-        process_definition_id=job.process_definition_id,
-        process_definition_key=job.process_definition_key,
-        process_definition_version=job.process_definition_version,
-        element_id=job.element_id,
-        element_instance_key=job.element_instance_key,
-        name="Is the file there?",
-        headers={"tde": "file"},
-        inputs=dict(job.variables),
-        retries=job.retries,
-    )

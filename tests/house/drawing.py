@@ -55,11 +55,11 @@ class Box:
 
 
 class Drawing:
-    """The one process of a file, with all that is nested in it."""
+    """The one process of a BPMN text, with all that is nested in it."""
 
-    def __init__(self, file: Path) -> None:
-        self.text = file.read_text(encoding="utf-8")
-        self.root = ET.fromstring(self.text)  # noqa: S314 - our own file
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.root = ET.fromstring(text)  # noqa: S314 - our own file
         process = self.root.find("bpmn:process", NS)
         assert process is not None
         self.process = process
@@ -80,6 +80,16 @@ class Drawing:
             ]
             for edge in self.root.iterfind(".//bpmndi:BPMNEdge", NS)
         }
+
+    @classmethod
+    def of(cls, file: Path) -> "Drawing":
+        """The drawing in that file."""
+        return cls(file.read_text(encoding="utf-8"))
+
+    @property
+    def elements(self) -> dict[str, ET.Element]:
+        """Nodes and lines."""
+        return self.nodes | self.lines
 
     def pieces(self) -> list[tuple[str, Box]]:
         """Every straight piece of every line, with the line's id."""

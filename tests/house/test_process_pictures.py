@@ -43,7 +43,7 @@ def test_the_picture_was_drawn_from_the_file_as_it_is_now(name: str, file: Path)
 @pytest.mark.parametrize("name", render.sources())
 def test_the_picture_shows_every_shape_of_the_file(name: str) -> None:
     picture = ET.fromstring((render.PICTURES / name).read_text(encoding="utf-8"))  # noqa: S314 - our own
-    drawing = Drawing(render.sources()[name])
+    drawing = Drawing.of(render.sources()[name])
     shown = {it.get("data-element-id") for it in picture.iter()}
     assert set(drawing.shapes) | set(drawing.edges) <= shown
 
@@ -68,12 +68,12 @@ def test_a_page_shows_the_picture_and_names_every_job_type(file: Path) -> None:
     text = page_of(file).read_text(encoding="utf-8")
     (picture,) = [name for name, it in render.sources().items() if it == file]
     assert f"(../images/processes/{picture})" in text
-    missing = {it for it in Drawing(file).job_types() if f"`{it.removeprefix('=')}`" not in text}
+    missing = {it for it in Drawing.of(file).job_types() if f"`{it.removeprefix('=')}`" not in text}
     assert missing == set()
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda it: it.stem)
 def test_a_page_names_every_task_as_the_drawing_does(file: Path) -> None:
     text = " ".join(page_of(file).read_text(encoding="utf-8").split())
-    tasks = [it.get("name", "") for it in Drawing(file).nodes.values() if it.tag.endswith(("Task", "callActivity"))]
+    tasks = [it.get("name", "") for it in Drawing.of(file).nodes.values() if it.tag.endswith(("Task", "callActivity"))]
     assert [name for name in tasks if name not in text] == []

@@ -18,7 +18,7 @@ NEWER_THAN_8_5 = ("executionListener", "taskListener", "userTask", "priorityDefi
 
 @pytest.fixture(params=FILES, ids=lambda it: it.relative_to(ROOT / "bpmn").as_posix())
 def drawing(request: pytest.FixtureRequest) -> Drawing:
-    return Drawing(request.param)
+    return Drawing.of(request.param)
 
 
 def test_camundas_own_tools_find_nothing(drawing: Drawing) -> None:

@@ -15,7 +15,7 @@ from procos.kernel.heartbeat.plan import Plan, plan_of, result_of
 from procos.kernel.heartbeat.tally import Tally
 from procos.model.catalogue import CatalogueEntry
 from procos.model.job import Completed, ErrorThrown, Failed, Outcome
-from procos.model.task import Task
+from procos.model.task import TDE_HEADER, Task
 from procos.ports.engine import Engine
 from procos.ports.router import TaskRouter
 from procos.sdk.context import TaskContext
@@ -171,14 +171,16 @@ class TaskRuns:
                 await self.router.learn(task, answer.tde, chosen_by=answer.answered_by)
             except UsageError as error:
                 _log.warning("the answer for task '%s' names no TDE: %s", task.name, error)
-            return task.model_copy(update={"inputs": inputs, "headers": {**task.headers, "tde": answer.tde}})
+            return task.model_copy(update={"inputs": inputs, "headers": {**task.headers, TDE_HEADER: answer.tde}})
         return task.model_copy(update={"inputs": inputs})
 
 
 def _given_up(order: ToRoute) -> Sequence[str]:
-    """TDEs that failed twice are not asked a third time; a person's choice counts anew."""
-    tried = order.tried or []
-    return [] if order.answer is not None else sorted({name for name in tried if tried.count(name) > 1})
+    """TDEs that failed twice are not found a third time; one that the task or a person names is asked all the same."""
+    if order.answer is not None:
+        return []
+    tried, named = order.tried or [], order.task.headers.get(TDE_HEADER)
+    return sorted({name for name in tried if tried.count(name) > 1 and name != named})
 
 
 def _outcome(order: ToDeliver, *, is_refused: bool) -> Outcome:

@@ -61,7 +61,8 @@ async def test_a_failure_becomes_an_incident_of_the_parent_after_its_retries(
 
 
 async def test_a_task_whose_incident_is_resolved_is_done(kernel: Procos, own: EngineSession, tmp_path: Path) -> None:
-    deploy(kernel, tmp_path, named_task("hb-resolved", "Read it", {"tde": "file"}))
+    headers = {"tde": "file", "retryAttempts": "3", "retryBackoff": "PT0.1S"}
+    deploy(kernel, tmp_path, named_task("hb-resolved", "Read it", headers))
     key = await create(own, "hb-resolved", operation="read", path="later.txt")
     (incident,) = await asyncio.to_thread(eventually, lambda: incidents(kernel, key))
     (files_of(kernel) / "later.txt").write_text("there now")
@@ -115,6 +116,46 @@ async def test_a_bpmn_error_reaches_the_event_that_catches_it(
     variables = {"tcp": {"host": "127.0.0.1", "port": 9}, "timeout": "PT0S"}
     result = await own.engine.create_instance_with_result("hb-error", variables=variables, timeout=A_WHILE)
     assert result.variables["caught"] is True
+
+
+SLOW_WORKER = """
+import time
+from pydantic import BaseModel
+from procos.sdk import tde
+
+class Nothing(BaseModel):
+    pass
+
+class Done(BaseModel):
+    by_the_worker: bool = True
+
+@tde("hb-slow", description="Takes longer than the grace period", job_type="hb.slow")
+def slow(_: Nothing) -> Done:
+    time.sleep(3)
+    return Done()
+"""
+
+
+async def test_a_busy_worker_of_procos_keeps_its_jobs_until_it_ends(
+    kernel: Procos, own: EngineSession, tmp_path: Path
+) -> None:
+    deploy(kernel, tmp_path, one_task("hb-slow", "hb.slow", headers={"tde": "file"}))
+    before = last_position(kernel)
+    (tmp_path / "slow_worker.py").write_text(SLOW_WORKER)
+    worker = kernel.start("worker", tmp_path / "slow_worker.py", "--slots", "1")
+    try:
+        assert worker.stderr is not None
+        assert "working on hb-slow" in await asyncio.to_thread(worker.stderr.readline)
+        keys = [await create(own, "hb-slow", operation="exists", path="a.txt") for _ in range(4)]
+        await asyncio.to_thread(eventually, lambda: {ended(kernel, key) for key in keys} == {"ELEMENT_COMPLETED"})
+        assert started(kernel, "procos-task-run", before) == []
+    finally:
+        worker.terminate()
+        await asyncio.to_thread(worker.communicate, timeout=60)
+    variables = {"operation": "exists", "path": "a.txt"}
+    result = await own.engine.create_instance_with_result("hb-slow", variables=variables, timeout=A_WHILE)
+    assert result.variables["exists"] is False
+    assert "by_the_worker" not in result.variables
 
 
 async def test_another_teams_worker_that_comes_at_the_same_moment_shares_the_jobs(

@@ -3,7 +3,6 @@
 import itertools
 from datetime import timedelta
 from typing import Any
-from xml.etree import ElementTree as ET
 
 import pytest
 from pydantic import BaseModel, ConfigDict, Field
@@ -13,17 +12,10 @@ from procos.authoring.tde_process import process_id, tde_process
 from procos.kernel.plugins import discover
 from procos.model.tde import TdeManifest
 from procos.sdk import RetryPolicy, tde
+from tests.house.drawing import NS, Drawing
 from tests.servers.node_tools import process_problems
 
-NS = {
-    "bpmn": "http://www.omg.org/spec/BPMN/20100524/MODEL",
-    "bpmndi": "http://www.omg.org/spec/BPMN/20100524/DI",
-    "dc": "http://www.omg.org/spec/DD/20100524/DC",
-    "di": "http://www.omg.org/spec/DD/20100524/DI",
-    "zeebe": "http://camunda.org/schema/zeebe/1.0",
-}
 BUNDLED = [found.tde.manifest() for found in discover().tdes if found.distribution == "procos"]
-Rectangle = tuple[float, float, float, float]
 
 
 class Order(BaseModel):
@@ -45,58 +37,6 @@ def manifest_of(output: type[BaseModel] | None, **options: Any) -> TdeManifest:
 
     work.__annotations__ = {"order": Order, "return": output}
     return tde("probe", description="Probes", **options)(work).manifest()
-
-
-class Drawing:
-    def __init__(self, text: str) -> None:
-        self.root = ET.fromstring(text)  # noqa: S314 - our own
-        process = self.root.find("bpmn:process", NS)
-        assert process is not None
-        self.process = process
-        self.elements = {it.get("id", ""): it for it in process if it.get("id")}
-        self.links = {
-            name: it for name, it in self.elements.items() if it.tag.endswith(("}sequenceFlow", "}association"))
-        }
-        self.shapes = {
-            shape.get("bpmnElement", ""): _bounds(shape) for shape in self.root.iterfind(".//bpmndi:BPMNShape", NS)
-        }
-        self.labels = {
-            it.get("bpmnElement", ""): _bounds(label)
-            for kind in ("BPMNShape", "BPMNEdge")
-            for it in self.root.iterfind(f".//bpmndi:{kind}", NS)
-            if (label := it.find("bpmndi:BPMNLabel", NS)) is not None
-        }
-        self.edges = {
-            edge.get("bpmnElement", ""): [
-                (float(it.get("x", "")), float(it.get("y", ""))) for it in edge.iterfind("di:waypoint", NS)
-            ]
-            for edge in self.root.iterfind(".//bpmndi:BPMNEdge", NS)
-        }
-
-    def segments(self) -> list[tuple[str, Rectangle]]:
-        return [
-            (name, (min(x1, x2), min(y1, y2), abs(x1 - x2), abs(y1 - y2)))
-            for name, points in self.edges.items()
-            for (x1, y1), (x2, y2) in itertools.pairwise(points)
-        ]
-
-
-def _bounds(element: ET.Element) -> Rectangle:
-    box = element.find("dc:Bounds", NS)
-    assert box is not None
-    x, y, width, height = (float(box.get(side, "")) for side in ("x", "y", "width", "height"))
-    return x, y, width, height
-
-
-def overlap(one: Rectangle, other: Rectangle) -> bool:
-    return all(one[axis] < other[axis] + other[axis + 2] and other[axis] < one[axis] + one[axis + 2] for axis in (0, 1))
-
-
-def crosses(segment: Rectangle, box: Rectangle) -> bool:
-    """Whether a line touches a rectangle, its border included."""
-    return all(
-        segment[axis] <= box[axis] + box[axis + 2] and box[axis] <= segment[axis] + segment[axis + 2] for axis in (0, 1)
-    )
 
 
 def with_undo(undo_job_type: str | None) -> TdeManifest:
@@ -140,7 +80,7 @@ def test_incoming_and_outgoing_name_exactly_the_flows(drawing: Drawing) -> None:
         for tag, end in (("incoming", "targetRef"), ("outgoing", "sourceRef")):
             named = {it.text for it in element.iterfind(f"bpmn:{tag}", NS)}
             flows = {
-                link for link, it in drawing.links.items() if it.tag.endswith("}sequenceFlow") and it.get(end) == name
+                link for link, it in drawing.lines.items() if it.tag.endswith("}sequenceFlow") and it.get(end) == name
             }
             assert named == flows, f"{tag} of {name}"
 
@@ -151,20 +91,20 @@ def test_no_two_shapes_or_labels_overlap(drawing: Drawing) -> None:
     found = [
         (one, other)
         for (one, a), (other, b) in itertools.combinations(boxes, 2)
-        if overlap(a, b) and attached.get(one) != other and attached.get(other) != one
+        if a.overlaps(b) and attached.get(one) != other and attached.get(other) != one
     ]
     assert found == []
 
 
 def test_no_line_runs_over_a_label_or_through_a_shape_that_it_does_not_join(drawing: Drawing) -> None:
     over_labels = [
-        (line, label) for line, it in drawing.segments() for label, box in drawing.labels.items() if crosses(it, box)
+        (line, label) for line, it in drawing.pieces() for label, box in drawing.labels.items() if it.touches(box)
     ]
     through_shapes = [
         (line, shape)
-        for line, it in drawing.segments()
+        for line, it in drawing.pieces()
         for shape, box in drawing.shapes.items()
-        if crosses(it, box) and shape not in _ends(drawing, line)
+        if it.touches(box) and shape not in _ends(drawing, line)
     ]
     assert over_labels == []
     assert through_shapes == []
@@ -172,37 +112,37 @@ def test_no_line_runs_over_a_label_or_through_a_shape_that_it_does_not_join(draw
 
 def _ends(drawing: Drawing, line: str) -> set[str | None]:
     """What a line joins; one at a boundary event also touches the task below it."""
-    ends = {drawing.links[line].get(end) for end in ("sourceRef", "targetRef")}
+    ends = {drawing.lines[line].get(end) for end in ("sourceRef", "targetRef")}
     return ends | {drawing.elements[end].get("attachedToRef") for end in ends if end}
 
 
 def test_lines_begin_and_end_on_the_borders_of_what_they_join(drawing: Drawing) -> None:
-    for name, link in drawing.links.items():
+    for name, link in drawing.lines.items():
         for end, (px, py) in (("sourceRef", drawing.edges[name][0]), ("targetRef", drawing.edges[name][-1])):
-            x, y, width, height = drawing.shapes[link.get(end, "")]
-            on_side = px in (x, x + width) and y <= py <= y + height
-            on_top = py in (y, y + height) and x <= px <= x + width
+            box = drawing.shapes[link.get(end, "")]
+            on_side = px in (box.x, box.x + box.width) and box.y <= py <= box.y + box.height
+            on_top = py in (box.y, box.y + box.height) and box.x <= px <= box.x + box.width
             assert on_side or on_top, f"{name} at {end}"
 
 
 def test_lines_run_along_the_grid_and_none_crosses_another(drawing: Drawing) -> None:
-    assert [name for name, (_, _, width, height) in drawing.segments() if width and height] == []
+    assert [name for name, box in drawing.pieces() if box.width and box.height] == []
     crossings = [
         (one, other)
-        for (one, a), (other, b) in itertools.combinations(drawing.segments(), 2)
-        if one != other and crosses(a, b)
+        for (one, a), (other, b) in itertools.combinations(drawing.pieces(), 2)
+        if one != other and a.touches(b)
     ]
     assert crossings == []
 
 
 def test_boundary_events_sit_on_the_border_of_execute(drawing: Drawing) -> None:
-    x, y, width, height = drawing.shapes["execute"]
+    execute = drawing.shapes["execute"]
     attached = [name for name, it in drawing.elements.items() if it.get("attachedToRef") == "execute"]
     for name in attached:
-        left, top, side, _ = drawing.shapes[name]
-        middle_x, middle_y = left + side / 2, top + side / 2
-        assert x < middle_x < x + width
-        assert middle_y in (y, y + height)
+        event = drawing.shapes[name]
+        middle_x, middle_y = event.x + event.width / 2, event.y + event.height / 2
+        assert execute.x < middle_x < execute.x + execute.width
+        assert middle_y in (execute.y, execute.y + execute.height)
     assert len(attached) >= 2
 
 
@@ -220,7 +160,7 @@ def test_compensation_is_there_only_with_an_undo() -> None:
 def test_a_failure_is_thrown_unless_the_caller_wants_a_report(text: str) -> None:
     drawing = Drawing(text)
     assert drawing.elements["report"].get("default") == "report-to-give-up"
-    condition = drawing.links["report-to-reported"].find("bpmn:conditionExpression", NS)
+    condition = drawing.lines["report-to-reported"].find("bpmn:conditionExpression", NS)
     assert condition is not None
     assert condition.text == "=tdeReport = true"
     for end in ("output", "reported"):

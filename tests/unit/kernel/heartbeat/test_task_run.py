@@ -30,10 +30,12 @@ class ListRouter:
     def __init__(self, *tdes: str) -> None:
         self.tdes = tdes
         self.routed: list[Task] = []
+        self.not_again: Collection[str] = ()
         self.learned: list[tuple[str, str, str]] = []
 
     async def route(self, task: Task, *, not_again: Collection[str] = ()) -> RoutingDecision:
         self.routed.append(task)
+        self.not_again = not_again
         named = task.headers.get("tde")
         found = named or next((it for it in self.tdes if it not in not_again), None)
         return RoutingDecision(tde=found, stage="task", confidence=1.0, inputs={"url": "x"} if found else {})
@@ -129,6 +131,14 @@ async def test_a_tde_that_failed_twice_is_not_asked_again():
     task = await runs.take()
     assert (await runs.runs.route(to_route(task, procosTried=["http"]))).plan.tde == "http"
     assert (await runs.runs.route(to_route(task, procosTried=["http", "http"]))).plan.tde == "grpc"
+
+
+async def test_a_tde_that_the_task_names_is_asked_as_often_as_the_task_wants():
+    runs = Runs("http", "grpc")
+    task = (await runs.take()).model_copy(update={"headers": {"tde": "http", "retryAttempts": "4"}})
+    tried = ["http", "grpc", "http", "grpc", "http"]
+    assert (await runs.runs.route(to_route(task, procosTried=tried))).plan.tde == "http"
+    assert runs.router.not_again == ["grpc"]
 
 
 async def test_a_persons_answer_is_learned_and_followed():
