@@ -17,6 +17,7 @@ from tests.engine.heartbeat.watching import (
     create,
     deploy,
     ended,
+    ends_of,
     eventually,
     files_of,
     last_position,
@@ -62,9 +63,7 @@ async def test_kernels_that_are_killed_lose_nothing_and_start_nothing_twice(
         state = kernel.state()
         assert state is not None
         await asyncio.to_thread(_kill, kernel, state["pid"])
-    await asyncio.to_thread(
-        eventually, lambda: {ended(kernel, key) for key in keys} == {"ELEMENT_COMPLETED"}, longest=120
-    )
+    await asyncio.to_thread(eventually, lambda: ends_of(kernel, keys) == {"ELEMENT_COMPLETED"}, longest=120)
     calls = Counter(record.value["parentProcessInstanceKey"] for record in started(kernel, "tde-file", before))
     assert sum(calls.values()) == len(keys)
     assert set(calls.values()) == {1}
@@ -88,9 +87,7 @@ async def test_a_second_kernel_takes_its_part_and_nothing_is_started_twice(
     other("boot", "--detach", timeout=300)
     try:
         keys = [await create(own, "hb-two", operation="exists", path=f"{number}.txt") for number in range(40)]
-        await asyncio.to_thread(
-            eventually, lambda: {ended(kernel, key) for key in keys} == {"ELEMENT_COMPLETED"}, longest=120
-        )
+        await asyncio.to_thread(eventually, lambda: ends_of(kernel, keys) == {"ELEMENT_COMPLETED"}, longest=120)
         assert len(started(kernel, "procos-task-run", before)) == len(keys)
         assert len(started(kernel, "procos-pdo", before)) == 0
         both = [report_of(kernel)["handed_over"], report_of(other)["handed_over"]]
@@ -125,9 +122,7 @@ async def test_a_defect_in_every_worker_of_the_heartbeat_stops_nothing(tmp_path:
                 await create(session, "hb-defect", tcp={"host": "127.0.0.1", "port": 9}, timeout="PT5S")
                 for _ in range(3)
             ]
-        await asyncio.to_thread(
-            eventually, lambda: {ended(faulty, key) for key in keys} == {"ELEMENT_COMPLETED"}, longest=120
-        )
+        await asyncio.to_thread(eventually, lambda: ends_of(faulty, keys) == {"ELEMENT_COMPLETED"}, longest=120)
         await asyncio.to_thread(eventually, lambda: _done(faulty) >= WORKERS, longest=90)
         records = records_in(faulty.home)
         broke = {

@@ -9,7 +9,7 @@ import pytest
 from procos.wiring.engines import EngineSession
 from tests.engine.conftest import Procos
 from tests.engine.heartbeat.killing import Killer
-from tests.engine.heartbeat.watching import create, deploy, ended, eventually, last_position, named_task, started
+from tests.engine.heartbeat.watching import create, deploy, ends_of, eventually, last_position, named_task, started
 from tests.engine.processes import one_task
 
 pytestmark = [pytest.mark.engine, pytest.mark.anyio, pytest.mark.xdist_group("heartbeat")]
@@ -37,9 +37,7 @@ async def test_what_a_killed_kernel_had_in_hand_is_done_once(
         await asyncio.sleep(0.3)
     await killing
     await asyncio.to_thread(kernel, "boot", "--detach", timeout=300)
-    await asyncio.to_thread(
-        eventually, lambda: {ended(kernel, key) for key in keys} == {"ELEMENT_COMPLETED"}, longest=120
-    )
+    await asyncio.to_thread(eventually, lambda: ends_of(kernel, keys) == {"ELEMENT_COMPLETED"}, longest=120)
     calls = Counter(record.value["parentProcessInstanceKey"] for record in started(kernel, "tde-file", before))
     assert sum(calls.values()) == len(keys)
     assert set(calls.values()) == {1}

@@ -13,6 +13,7 @@ from tests.engine.heartbeat.watching import (
     create,
     deploy,
     ended,
+    ends_of,
     eventually,
     files_of,
     incidents,
@@ -147,7 +148,7 @@ async def test_a_busy_worker_of_procos_keeps_its_jobs_until_it_ends(
         assert worker.stderr is not None
         assert "working on hb-slow" in await asyncio.to_thread(worker.stderr.readline)
         keys = [await create(own, "hb-slow", operation="exists", path="a.txt") for _ in range(4)]
-        await asyncio.to_thread(eventually, lambda: {ended(kernel, key) for key in keys} == {"ELEMENT_COMPLETED"})
+        await asyncio.to_thread(eventually, lambda: ends_of(kernel, keys) == {"ELEMENT_COMPLETED"})
         assert started(kernel, "procos-task-run", before) == []
     finally:
         worker.terminate()
@@ -175,9 +176,7 @@ async def test_another_teams_worker_that_comes_at_the_same_moment_shares_the_job
             await asyncio.sleep(0.1)
 
     theirs = asyncio.create_task(work_slowly())
-    await asyncio.to_thread(
-        eventually, lambda: {ended(kernel, key) for key in keys} == {"ELEMENT_COMPLETED"}, longest=120
-    )
+    await asyncio.to_thread(eventually, lambda: ends_of(kernel, keys) == {"ELEMENT_COMPLETED"}, longest=120)
     theirs.cancel()
     assert done_by_them
     assert len(done_by_them) < len(keys)

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
@@ -83,10 +83,18 @@ def started(kernel: Procos, process_id: str, since: int = 0) -> list[Record]:
 
 def ended(kernel: Procos, instance_key: int) -> str | None:
     """ELEMENT_COMPLETED or ELEMENT_TERMINATED, None while it runs."""
-    for record in records_in(kernel.home):
-        if record.key == instance_key and record.intent in {"ELEMENT_COMPLETED", "ELEMENT_TERMINATED"}:
-            return record.intent
-    return None
+    (end,) = ends_of(kernel, [instance_key])
+    return end
+
+
+def ends_of(kernel: Procos, instance_keys: Collection[int]) -> set[str | None]:
+    """How these instances have ended; None is among them while one runs."""
+    ends = {
+        record.key: record.intent
+        for record in records_in(kernel.home)
+        if record.intent in {"ELEMENT_COMPLETED", "ELEMENT_TERMINATED"}
+    }
+    return {ends.get(key) for key in instance_keys}
 
 
 def incidents(kernel: Procos, instance_key: int) -> list[Record]:
