@@ -21,6 +21,7 @@ from procos.kernel.home import Home
 from procos.kernel.plugins import Plugins
 from procos.model.deployment import Resource
 from procos.runtime.backoff import Backoff
+from procos.runtime.pool import with_undo
 from procos.settings import Settings
 from procos.wiring.engines import EngineSession
 from procos.wiring.routing import catalogue_of, router_of
@@ -66,10 +67,16 @@ async def heartbeat_of(
         )  # fmt: skip
         tdes = [found.tde for found in plugins.tdes]
         register = await stack.enter_async_context(registered(stores, session, tdes))
+        own = frozenset(tde.job_type for tde in with_undo(tdes))
+
+        async def taken() -> frozenset[str]:
+            """Its own types count also where this kernel could not announce them."""
+            return own | await register.job_types()
+
         scanner = Scanner(
             jobs=session.jobs, definitions=definitions, hand_over=hand_over,
             sightings=Sightings(jobs=session.jobs, worker=worker, options=options),
-            registered=register.job_types, worker=worker, options=options,
+            registered=taken, worker=worker, options=options,
         )  # fmt: skip
         pdo = Pdo(engine=session.engine, scanner=scanner, options=options, tally=tally)
         runs = TaskRuns(
